@@ -1,0 +1,123 @@
+# Commands:
+#   make            build build/proxyd and build/logaudit
+#   make deps       say which Debian packages are missing
+#   make run        install what is missing, build, start an origin and proxyd, drive traffic, audit the log
+#   make stop       stop what `make run` left running
+#   make test       install what is missing, run every test
+#   make unit       unit tests (SAN=asan: with AddressSanitizer and UBSan)
+#   make story      stories against the real daemon (STORY=tests/story/test_cache.py: only these)
+#   make fuzz       each fuzz target for a short time (FUZZ_SECONDS=10)
+#   make bench      requests per CPU-second beside nginx and haproxy; and every request counted
+#   make layers     check that no room includes what is above it
+#   make clean
+# Variables: CC=gcc|clang  SAN=|asan|tsan  (each combination has its own folder under build/)
+.DEFAULT_GOAL := all
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+SAN     ?=
+OUT     := build$(if $(SAN),/$(SAN))$(if $(filter-out gcc,$(CC)),/$(CC))
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+OPT     := -O2 -g -fno-omit-frame-pointer
+SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -O1
+SAN_tsan := -fsanitize=thread -O1
+SAN_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1
+CFLAGS  += -std=c11 -D_GNU_SOURCE $(WARN) $(OPT) $(SAN_$(SAN)) -MMD -MP -pthread
+LDFLAGS += $(SAN_$(SAN)) -pthread
+LIBS_conf       := -lpcre2-8 -lxxhash
+LIBS_cachestore := -llmdb -lxxhash
+LIBS_proxyd     := $(LIBS_cachestore) $(LIBS_conf)
+LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
+
+objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
+
+.PHONY: all help clean layers unit story fuzz fuzz-run bench run stop test deps
+all: $(OUT)/proxyd $(OUT)/logaudit
+
+help: ; @sed -n '/^[^#]/q; s/^# \{0,1\}//p' Makefile
+
+# Asked once for each folder of output: a missing library is one sentence, not a page of errors.
+$(OUT)/deps: tests/deps.sh
+	@CC=$(CC) sh tests/deps.sh check build
+	@mkdir -p $(@D); touch $@
+
+$(OUT)/obj/%.o: %.c | $(OUT)/deps
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+$(OUT)/conf.a: $(call objects,conf)
+$(OUT)/cachestore.a: $(call objects,cachestore)
+$(OUT)/proxyd.a: $(call objects,proxyd)
+$(OUT)/logaudit.a: $(call objects,logaudit)
+$(OUT)/%.a:
+	@rm -f $@; ar rcs $@ $^
+
+$(OUT)/proxyd: $(OUT)/obj/proxyd/main.o $(OUT)/proxyd.a $(OUT)/cachestore.a $(OUT)/conf.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_proxyd)
+$(OUT)/logaudit: $(OUT)/obj/logaudit/main.o $(OUT)/logaudit.a $(OUT)/conf.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_logaudit)
+
+# Unit tests: tests/unit/<room>_<name>.c, each a program linked with what its room may use.
+UNITS := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*_*.c))
+$(OUT)/unit/conf_%: $(OUT)/obj/tests/unit/conf_%.o $(OUT)/conf.a
+	@mkdir -p $(@D); $(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_conf)
+$(OUT)/unit/cachestore_%: $(OUT)/obj/tests/unit/cachestore_%.o $(OUT)/cachestore.a $(OUT)/conf.a
+	@mkdir -p $(@D); $(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_proxyd)
+$(OUT)/unit/proxyd_%: $(OUT)/obj/tests/unit/proxyd_%.o $(OUT)/proxyd.a $(OUT)/cachestore.a $(OUT)/conf.a
+	@mkdir -p $(@D); $(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_proxyd)
+$(OUT)/unit/logaudit_%: $(OUT)/obj/tests/unit/logaudit_%.o $(OUT)/logaudit.a $(OUT)/conf.a
+	@mkdir -p $(@D); $(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_logaudit)
+unit: $(UNITS)
+	@set -e; for t in $(UNITS); do $$t; done
+
+# Stories: tests/story/test_*.py, by Debian's python3 whatever comes first in PATH.
+STORY ?= tests/story
+story: all
+	PROXYD=$(OUT)/proxyd LOGAUDIT=$(OUT)/logaudit PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest $(STORY)
+
+# Fuzz targets: tests/fuzz/fuzz_<name>.c with seeds in tests/fuzz/corpus/<name>/; what is found stays in the folder of output.
+FUZZ_SECONDS ?= 10
+FUZZ := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz: ; @$(MAKE) CC=clang SAN=fuzz OUT=$(OUT)/fuzz fuzz-run
+fuzz-run: $(FUZZ)
+	@set -e; for t in $(FUZZ); do name=$${t##*/fuzz_}; \
+		mkdir -p $(OUT)/corpus/$$name tests/fuzz/corpus/$$name; echo "fuzz $$name: $(FUZZ_SECONDS) s"; \
+		$$t -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=0 \
+			-artifact_prefix=$(OUT)/$$name- $(OUT)/corpus/$$name tests/fuzz/corpus/$$name; done
+$(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/proxyd.a $(OUT)/logaudit.a $(OUT)/cachestore.a $(OUT)/conf.a
+	@mkdir -p $(@D); $(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_cachestore) $(LIBS_logaudit)
+
+# Benchmarks: a program of tests/bench/<name>.c, and the scripts that measure beside others.
+$(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/proxyd.a $(OUT)/cachestore.a $(OUT)/conf.a
+	@mkdir -p $(@D); $(CC) $(LDFLAGS) -o $@ $^ $(LIBS_proxyd)
+bench: all
+	@sh tests/deps.sh install build bench
+	OUT=$(OUT) bash tests/bench/hit.sh
+	OUT=$(OUT) bash tests/bench/count.sh
+
+deps: ; @CC=$(CC) sh tests/deps.sh check build run test bench && echo 'deps: nothing is missing'
+
+run:
+	@sh tests/deps.sh install build run
+	@$(MAKE) all
+	@OUT=$(OUT) bash tests/demo/run.sh
+stop: ; @OUT=$(OUT) bash tests/demo/stop.sh
+
+test:
+	@sh tests/deps.sh install build test
+	@$(MAKE) layers
+	@$(MAKE) all unit
+	@$(MAKE) story
+	@$(MAKE) SAN=asan OUT=$(OUT)/asan all unit
+	@$(MAKE) SAN=asan OUT=$(OUT)/asan story
+	@$(MAKE) CC=clang OUT=$(OUT)/clang all unit
+	@$(MAKE) FUZZ_SECONDS=5 fuzz
+
+layers:
+	@! grep -rnE '#include ".*(cachestore|proxyd|logaudit)/' conf
+	@! grep -rnE '#include ".*(proxyd|logaudit)/' cachestore
+	@! grep -rnE '#include ".*(proxyd|cachestore)/' logaudit
+
+clean: ; rm -rf build
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)

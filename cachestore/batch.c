@@ -1,0 +1,323 @@
+/* One batch of the writer, in this order:
+ *   1. room: victims are chosen; only if too little is free now do they get commits of their own
+ *   2. bodies are written to free blocks, and synced
+ *   3. one LMDB transaction deletes victims and dropped records and puts the new ones; commit
+ *   4. the blocks of what was deleted go to limbo; what was put is marked as stored in the RAM index
+ * So a committed record always names blocks with its bytes in them. */
+#include "internal.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { ROOM_ROUNDS = 4, RELIEF_MIN = 16 };
+
+/* What the transaction does to blocks, in order; applied when it is committed. */
+struct block_change {
+	struct extent *extents;                 /* freed; NULL: keep */
+	uint32_t count;
+	struct extent keep;
+};
+struct batch {
+	struct volume *volume;
+	struct job *jobs;
+	MDB_txn *txn;
+	struct block_change *changes;
+	size_t change_count, change_room;
+	size_t put_count;
+};
+
+void doomed_push(struct writer *writer, struct doomed doomed)
+{
+	if (writer->doomed_count == writer->doomed_room) {
+		writer->doomed_room = writer->doomed_room ? writer->doomed_room * 2 : 64;
+		writer->doomed = must(realloc(writer->doomed, writer->doomed_room * sizeof(*writer->doomed)));
+	}
+	writer->doomed[writer->doomed_count++] = doomed;
+	writer->doomed_blocks += doomed.blocks;
+}
+
+static void change_push(struct batch *batch, struct block_change change)
+{
+	if (batch->change_count == batch->change_room) {
+		batch->change_room = batch->change_room ? batch->change_room * 2 : 256;
+		batch->changes = must(realloc(batch->changes, batch->change_room * sizeof(*batch->changes)));
+	}
+	batch->changes[batch->change_count++] = change;
+}
+
+/* ---- the transaction ---- */
+
+/* Deletes the record if it is not newer; its blocks are freed unless they begin at `kept`. */
+static int record_delete(struct batch *batch, struct store_key key, uint64_t generation, uint32_t kept)
+{
+	struct volume *volume = batch->volume;
+	struct record record;
+	struct slice bytes;
+	int rc = txn_get(&volume->env, batch->txn, key, &bytes);
+
+	if (rc != 0)
+		return rc == MDB_NOTFOUND ? 0 : rc;
+	if (!record_decode(bytes, key, volume->blocks.total, &record))
+		return txn_delete(&volume->env, batch->txn, key, 0);   /* its blocks are found again at the next start */
+	if (record.generation > generation)
+		return 0;
+	if (record.extent_count > 0 && record_extent(&record, 0).start != kept)
+		change_push(batch, (struct block_change){ .extents = record_extents(&record), .count = record.extent_count });
+	return txn_delete(&volume->env, batch->txn, key, record.head_number);
+}
+
+static int job_put(struct batch *batch, struct job *job)
+{
+	const struct object *object = job->object;
+	const struct body *body = object->body;
+	struct record record = {
+		.generation = object->generation, .body_size = atomic_load(&body->size), .body_checksum = body->checksum,
+		.head_checksum = record_sum(object->head.ptr, object->head.len, object->key, object->generation),
+		.meta = object->meta, .key_text = object->key_text, .head = object->head, .extent_count = body->extent_count,
+	};
+	int rc = record_delete(batch, job->key, job->generation, body->extents ? body->extents[0].start : NONE);
+
+	if (rc == 0)
+		rc = txn_put(&batch->volume->env, batch->txn, job->key, &record, body->extents, false);
+	if (rc == 0 && body->extents)
+		change_push(batch, (struct block_change){ .keep = body->extents[0] });
+	batch->put_count++;
+	return rc;
+}
+
+static void changes_drop(struct batch *batch, bool committed)
+{
+	struct volume *volume = batch->volume;
+
+	for (size_t i = 0; i < batch->change_count; i++) {
+		struct block_change *change = &batch->changes[i];
+
+		if (committed && change->extents)
+			blocks_free_later(&volume->blocks, change->extents, change->count, volume->writer.commits);
+		else if (committed)
+			blocks_keep(&volume->blocks, &change->keep);
+		else
+			free(change->extents);
+	}
+	batch->change_count = 0;
+}
+
+/* All deletes, and the puts of the jobs, as one commit. */
+static int batch_commit(struct batch *batch)
+{
+	struct volume *volume = batch->volume;
+	struct writer *writer = &volume->writer;
+	uint64_t start_us = now_us(), pages = 0, took_us;
+	int rc = txn_begin_write(&volume->env, &batch->txn);
+
+	for (size_t i = 0; rc == 0 && i < writer->doomed_count; i++)
+		rc = record_delete(batch, writer->doomed[i].key, writer->doomed[i].generation, NONE);
+	for (struct job *job = batch->jobs; rc == 0 && job; job = job->next)
+		if (job->kind == JOB_PUT && job->current && job->err == STORE_OK)
+			rc = job_put(batch, job);
+	if (rc == 0 && (rc = txn_touch(&volume->env, batch->txn)) == 0 && (rc = txn_pages(&volume->env, batch->txn, &pages)) == 0)
+		rc = txn_commit(&batch->txn);
+	txn_abort(&batch->txn);
+	if (rc == 0) {
+		writer->commits++;
+		writer->unsynced = true;
+		writer->index_pages = pages;
+		writer->doomed_count = 0;
+		writer->doomed_blocks = 0;
+		atomic_fetch_add(&volume->commits, 1);
+		took_us = now_us() - start_us;
+		if (took_us > atomic_load(&volume->commit_us_max))
+			atomic_store(&volume->commit_us_max, took_us);
+	}
+	changes_drop(batch, rc == 0);
+	return rc;
+}
+
+/* ---- room ---- */
+
+/* A commit of deletes only (or of nothing): time goes by for the limbo. */
+static int relief_commit(struct volume *volume)
+{
+	struct batch batch = { .volume = volume };
+	int rc = batch_commit(&batch);
+
+	free(batch.changes);
+	blocks_mature(&volume->blocks, volume->writer.commits);
+	return rc;
+}
+
+/* So many victims that there will be room for `need` blocks and `puts` records. Returns how many. */
+static size_t victims_choose(struct volume *volume, uint64_t need, size_t puts)
+{
+	const struct blocks *blocks = &volume->blocks;
+	struct writer *writer = &volume->writer;
+	uint64_t target = need + volume->reserve_blocks, for_index = 0;
+	uint64_t objects = atomic_load(&volume->objects), coming = blocks->limbo_blocks - blocks->limbo_pinned;
+	size_t chosen = 0;
+	struct doomed victim;
+
+	if (target > blocks->total)
+		target = blocks->total;
+	if (writer->index_pages > volume->index_pages_max)
+		for_index = puts + objects * (writer->index_pages - volume->index_pages_max) / writer->index_pages;
+	while (writer->doomed_count < volume->doomed_max
+		&& (chosen < for_index || blocks_free_now(blocks) + coming + writer->doomed_blocks < target)
+		&& evict_one(volume, &victim)) {
+		doomed_push(writer, victim);
+		chosen++;
+	}
+	return chosen;
+}
+
+static void room_make(struct volume *volume, uint64_t need, size_t puts)
+{
+	struct blocks *blocks = &volume->blocks;
+
+	blocks_mature(blocks, volume->writer.commits);
+	for (int round = 0; round < ROOM_ROUNDS; round++) {
+		victims_choose(volume, need, puts);
+		if (blocks_free_now(blocks) >= need && volume->writer.doomed_count < volume->doomed_max)
+			return;
+		if (volume->writer.doomed_count == 0 && blocks->limbo_count == 0)
+			return;                   /* nothing can be had: what is left waits for the writer itself */
+		/* The deletes, then one more, so that what the first one freed may be used. */
+		if (relief_commit(volume) != 0 || relief_commit(volume) != 0)
+			return;
+	}
+}
+
+/* The map is full though there should be room: deletes something in a transaction of its own, lets time go by. */
+static void index_relieve(struct volume *volume)
+{
+	size_t want = atomic_load(&volume->objects) / 100 + RELIEF_MIN;
+	struct doomed victim;
+
+	while (want-- > 0 && evict_one(volume, &victim))
+		doomed_push(&volume->writer, victim);
+	for (int i = 0; i < 3 && relief_commit(volume) == 0; i++)
+		;
+}
+
+/* ---- bodies ---- */
+
+static void bodies_write(struct volume *volume, struct job *jobs)
+{
+	bool wrote = false;
+	int rc = 0;
+
+	for (struct job *job = jobs; job; job = job->next) {
+		struct body *body = job->object ? job->object->body : NULL;
+		struct extent *extents;
+		uint32_t count;
+
+		if (!job->current || body->extents || atomic_load(&body->size) == 0)
+			continue;
+		if (!body->in_memory || !blocks_alloc(&volume->blocks, (uint32_t)blocks_of(atomic_load(&body->size)), &extents, &count)) {
+			job->err = STORE_DISK_FULL;
+			continue;
+		}
+		body_set_extents(body, extents, count);
+		job->allocated = wrote = true;
+		if ((rc = body_write_disk(body)) != 0)
+			job->err = env_error(rc) == STORE_DISK_FULL ? STORE_DISK_FULL : STORE_DISK_ERROR;
+	}
+	if (!wrote || fdatasync(volume->folder.data_fd) == 0)
+		return;
+	for (struct job *job = jobs; job; job = job->next)
+		if (job->allocated && job->err == STORE_OK)
+			job->err = errno == ENOSPC || errno == EDQUOT ? STORE_DISK_FULL : STORE_DISK_ERROR;
+}
+
+/* ---- outcomes ---- */
+
+static void job_failed(struct volume *volume, struct job *job)
+{
+	struct body *body = job->object->body;
+
+	if (job->allocated) {                     /* no record ever named these */
+		struct extent *extents = must(malloc(body->extent_count * sizeof(*extents)));
+		uint32_t count = body->extent_count;
+
+		memcpy(extents, body->extents, count * sizeof(*extents));
+		body_set_extents(body, NULL, 0);
+		blocks_unalloc(&volume->blocks, extents, count);
+		free(extents);
+	}
+	index_remove(volume, job->key, job->generation);
+	/* An older answer under the key was replaced, and must not come back at the next start. */
+	doomed_push(&volume->writer, (struct doomed){ .key = job->key, .generation = job->generation });
+	atomic_fetch_add(&volume->dropped_error, 1);
+}
+
+static void err_tell(struct volume *volume, enum store_err err)
+{
+	enum event_kind kind = err == STORE_DISK_FULL ? EVENT_disk_full : err == STORE_INDEX_FULL ? EVENT_index_full : EVENT_disk_error;
+	char text[128];
+
+	snprintf(text, sizeof(text), "objects are not stored: %s", store_strerror(err));
+	volume_event(volume, kind, STORE_EVENT_error, text);
+}
+
+static void batch_finish(struct volume *volume, struct job *jobs)
+{
+	bool disk_error = false, stored = false;
+
+	for (struct job *job = jobs; job; job = job->next) {
+		if (job->kind != JOB_PUT || !job->current)
+			continue;
+		if (job->err == STORE_OK) {
+			index_stored(volume, job->object, (uint32_t)blocks_of(atomic_load(&job->object->body->size)));
+			atomic_fetch_add(&volume->stored, 1);
+			stored = true;
+			continue;
+		}
+		job_failed(volume, job);
+		err_tell(volume, job->err);
+		disk_error |= job->err == STORE_DISK_ERROR;
+	}
+	if (stored)
+		volume->writer.disk_errors = 0;
+	else if (disk_error && ++volume->writer.disk_errors >= DISK_ERRORS_MAX)
+		volume_fail(volume, STORE_DISK_ERROR, "the disk keeps returning errors; nothing is stored any more");
+}
+
+void batch_store(struct volume *volume, struct job *jobs)
+{
+	struct batch batch = { .volume = volume, .jobs = jobs };
+	bool dead = atomic_load(&volume->failed);
+	uint64_t need = 0;
+	size_t puts = 0;
+	int rc = 0;
+
+	for (struct job *job = jobs; job; job = job->next) {
+		if (job->kind == JOB_DROP) {
+			doomed_push(&volume->writer, (struct doomed){ .key = job->key, .generation = job->generation });
+			continue;
+		}
+		job->current = index_is_current(volume, job->key, job->generation);
+		if (job->current && dead)
+			job->err = STORE_FAILED;
+		if (job->current && !job->object->body->extents)
+			need += blocks_of(atomic_load(&job->object->body->size));
+		puts += job->current;
+	}
+	if (!dead) {
+		room_make(volume, need, puts);
+		bodies_write(volume, jobs);
+		rc = batch_commit(&batch);
+		if (env_error(rc) == STORE_INDEX_FULL) {
+			index_relieve(volume);
+			rc = batch_commit(&batch);
+		}
+	} else if (!atomic_load(&volume->index_damaged))
+		relief_commit(volume);            /* what was dropped must not come back; it may still work */
+	free(batch.changes);
+	for (struct job *job = jobs; rc != 0 && job; job = job->next)
+		if (job->current && job->err == STORE_OK)
+			job->err = env_error(rc) == STORE_SYSTEM ? STORE_DISK_ERROR : env_error(rc);
+	batch_finish(volume, jobs);
+	if (env_error(rc) == STORE_DAMAGED)
+		volume_fail(volume, STORE_DAMAGED, mdb_strerror(rc));
+	else if (env_error(rc) == STORE_DISK_ERROR || env_error(rc) == STORE_SYSTEM)
+		volume_event(volume, EVENT_disk_error, STORE_EVENT_error, mdb_strerror(rc));
+}

@@ -1,0 +1,185 @@
+/* cachestore: objects in LMDB-backed volumes on disk, with a RAM tier above. The only header that others include.
+ *
+ * It knows HTTP only as bytes and times. It is silent: no printing, no exit, no globals; all it has to say comes back as
+ * enum store_err, in struct volume_stat, or through store_config.event.
+ *
+ * A volume is a folder: an LMDB environment (index, heads, metadata; NOTLS | NOMETASYNC | NOMEMINIT) and one preallocated
+ * data file of 4 KB blocks that holds the bodies. One writer thread a volume stores in batches; one I/O thread reads what
+ * is not in memory. A RAM index, sharded, answers look-ups without LMDB. Nothing here ever waits for a socket.
+ *
+ * An object is immutable once whole, and reference counted; a reference keeps its bytes (in memory or its blocks on disk)
+ * from being reused. An object is readable while it is still being filled: by any number of readers in any thread.
+ *
+ * Threads: every function may be called from any thread unless it says otherwise. */
+#ifndef CACHESTORE_H
+#define CACHESTORE_H
+
+#include <sys/uio.h>
+#include <sys/types.h>
+
+#include "../conf/slice.h"
+
+/* STORE_ERROR(name, text) */
+#define STORE_ERRORS(X) \
+	X(OK,         "no error") \
+	X(NO_FOLDER,  "the folder does not exist and cannot be made") \
+	X(NO_ACCESS,  "the folder or its files may not be read and written by this user") \
+	X(NO_SPACE,   "the disk has no room for the size the volume was given") \
+	X(TOO_SMALL,  "a volume needs at least 4m") \
+	X(IN_USE,     "another process, or another volume of this one, has the folder open") \
+	X(VERSION,    "the folder holds a volume of another format version") \
+	X(NOT_VOLUME, "the folder holds files that are not a volume's") \
+	X(DAMAGED,    "the index is damaged; it was set aside and the volume starts empty") \
+	X(SYSTEM,     "the system refused") \
+	X(TOO_LARGE,  "the body is larger than allowed") \
+	X(RAM_FULL,   "too many bodies are being filled at once") \
+	X(QUEUE_FULL, "the writer's queue is full") \
+	X(DISK_FULL,  "no room on the disk or in the volume") \
+	X(DISK_ERROR, "the disk returned an error") \
+	X(INDEX_FULL, "the index map is full") \
+	X(FAILED,     "the volume was set aside after an error")
+enum store_err {
+#define X(name, text) STORE_##name,
+	STORE_ERRORS(X)
+#undef X
+	STORE_ERR_COUNT };
+const char *store_strerror(enum store_err err);
+
+enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024 };
+#define STORE_SIZE_UNKNOWN UINT64_MAX
+
+/* What happened inside that a person should hear about. text is borrowed for the call. Called from any thread of the
+ * library; must not call back into it. */
+struct store_event {
+	enum { STORE_EVENT_notice, STORE_EVENT_warning, STORE_EVENT_error } level;
+	const char *text;
+};
+
+struct store_config {
+	const char *name, *path;
+	uint64_t size;               /* bytes on disk, never exceeded: data file + index map */
+	uint64_t ram;                /* bound of bodies and heads kept in memory after they are whole */
+	uint64_t fill_max;           /* bound of bodies being filled or waiting for the writer; 0: 64 MB */
+	uint32_t batch_bytes;        /* 0: 8 MB */
+	uint32_t batch_us;           /* 0: 50 ms */
+	void (*event)(void *arg, const struct store_event *event);   /* may be NULL */
+	void *event_arg;
+};
+
+struct volume;
+struct object;
+
+/* Opens or makes the volume. STORE_OK, or STORE_DAMAGED (open and empty; tell it loudly): *ret_volume is set. Otherwise
+ * it is untouched and `why` (may be NULL) has one sentence with path and reason. A volume with another size grows or
+ * shrinks and keeps what fits. The same folder twice is refused by device and inode. */
+enum store_err volume_open(const struct store_config *config, struct volume **ret_volume, char why[256]);
+/* Writes what is queued, marks the volume clean, frees. Objects still referenced stay readable from memory; the caller
+ * drops all references first to be sure of the rest. NULL is fine. */
+void volume_close(struct volume **volume);
+/* Returns when everything put before the call is committed (or has failed). For tests and shutdown. */
+void volume_flush(struct volume *volume);
+
+struct volume_stat {
+	uint64_t objects, live_bytes, data_bytes;     /* in the index; blocks in use; size of the data file */
+	uint64_t ram_bytes, fill_bytes, queue_bytes;
+	/* hits_disk: loaded, or found with its body on disk. puts: queued for the writer; of these stored, or dropped_error
+	 * (what object_finish() refused is in neither). */
+	uint64_t gets, hits_ram, hits_disk, puts, stored, evicted, dropped_damaged, dropped_error;
+	uint64_t commits, commit_us_max;
+	bool failed;                                   /* set aside: nothing is stored any more */
+};
+void volume_stat(struct volume *volume, struct volume_stat *ret_stat);
+
+/* 128 bits of XXH3 over the key's text. */
+struct store_key { uint64_t hi, lo; };
+struct store_key store_key_make(struct slice text);
+
+/* What proxyd wants kept beside the bytes; opaque to the library except `expires_us` (eviction may prefer the stale). */
+struct object_meta {
+	int64_t stored_us;           /* wall clock, microseconds since 1970: response_time of RFC 9111 section 4.2.3 */
+	int64_t age_base_us;         /* corrected_initial_age at stored_us */
+	int64_t lifetime_us;         /* freshness lifetime */
+	int64_t stale_while_us, stale_error_us;      /* RFC 5861 windows; -1: not given */
+	int64_t expires_us;          /* stored_us + lifetime_us - age_base_us */
+	uint32_t flags;              /* proxyd's own: see proxyd/stored.h */
+	uint16_t status;
+	uint16_t reserved;
+};
+
+/* ---- look-up ---- */
+enum store_get {
+	STORE_MISS,                  /* nothing under this key */
+	STORE_HIT,                   /* *ret_object has a reference: head is in memory; the body may be on disk */
+	STORE_LOAD,                  /* known, but its head is on disk: call volume_load */
+};
+/* key_text: the whole key, compared when the record is loaded, so that a collision is a miss. Never blocks on I/O. Marks
+ * the object as used for eviction. About 100 ns. */
+enum store_get volume_get(struct volume *volume, struct store_key key, struct slice key_text, struct object **ret_object);
+/* Loads the record (checksum verified) in the I/O thread, small bodies with it; then done(arg, object or NULL) is called
+ * there once: with a reference that the callee owns, or NULL: gone or damaged, which is a miss. key_text is copied. */
+void volume_load(struct volume *volume, struct store_key key, struct slice key_text,
+	void (*done)(void *arg, struct object *object), void *arg);
+/* Takes the object out of the index, if it is still this one (NULL object: whatever is there). Durable with the next
+ * commit. Returns whether there was one. */
+bool volume_drop(struct volume *volume, struct store_key key, const struct object *object);
+
+/* ---- filling ---- */
+/* A new object in state FILLING with one reference. volume NULL: an object of memory only, never stored (then fill_max
+ * does not bound it). head and key_text are copied. body_size: STORE_SIZE_UNKNOWN when not known. RAM_FULL, TOO_LARGE
+ * (body or head larger than the volume could ever hold) or FAILED: *ret_object untouched. */
+enum store_err object_new(struct volume *volume, struct store_key key, struct slice key_text, const struct object_meta *meta,
+	struct slice head, uint64_t body_size, struct object **ret_object);
+/* The next bytes of the body, copied; readers are woken. One appending thread at a time. On an error (TOO_LARGE: more than
+ * promised or than the volume takes; RAM_FULL: a body of unknown size outgrew fill_max) the object goes to BROKEN and
+ * readers are woken; appending to it or finishing it is STORE_FAILED from then on. */
+enum store_err object_append(struct object *object, const void *bytes, size_t len);
+/* The body is whole: publishes the object in the RAM index (replacing what was under the key) and queues it for the
+ * writer. OK: it will be stored unless the disk fails. Otherwise it stays readable for its readers but is not stored, nor
+ * found by look-ups. Readers are woken in any case. A body shorter than promised is BROKEN and STORE_FAILED. */
+enum store_err object_finish(struct object *object);
+/* Filling failed: state BROKEN, readers are woken; never stored. */
+void object_fail(struct object *object);
+/* A stored or whole object gets new meta and head (a 304 came): makes a new object that shares the body, publishes it and
+ * queues only the record. On failure *ret_object is a memory-only object, still good to be served: never NULL. */
+enum store_err object_refresh(struct object *object, const struct object_meta *meta, struct slice head, struct object **ret_object);
+
+/* ---- reading ---- */
+struct object *object_ref(struct object *object);
+void object_unref(struct object **object);      /* NULL is fine */
+
+enum object_state { OBJECT_FILLING, OBJECT_WHOLE, OBJECT_BROKEN };
+enum object_state object_state(const struct object *object);
+const struct object_meta *object_meta(const struct object *object);
+struct slice object_head(const struct object *object);
+/* Bytes of the body there are by now: grows while FILLING, final when WHOLE. Acquire order: bytes below it may be read. */
+uint64_t object_available(const struct object *object);
+uint64_t object_size(const struct object *object);       /* final or promised size, or STORE_SIZE_UNKNOWN */
+uint64_t object_checksum(const struct object *object);   /* XXH3 64 of the body; 0 while FILLING */
+
+/* Points iov at the body from `offset`: at most `count` pieces and at most `max` bytes, in memory, without a copy, valid
+ * as long as the caller's reference. Returns the number of pieces; 0 when nothing is available there, or -1 when the
+ * bytes are on disk only: use object_read. */
+int object_peek(const struct object *object, uint64_t offset, uint64_t max, struct iovec *iov, int count);
+/* Reads body bytes that are on disk into buf without waiting for the disk (RWF_NOWAIT). Returns bytes (> 0), -EAGAIN
+ * when the disk would have to be waited for (use object_read_wait), or -EIO: damaged or unreadable; the object is dropped. */
+ssize_t object_read(struct object *object, uint64_t offset, void *buf, size_t len);
+/* The same in the I/O thread, which then calls done(arg, bytes or -EIO). buf must stay until then; the caller keeps a
+ * reference until then. */
+void object_read_wait(struct object *object, uint64_t offset, void *buf, size_t len,
+	void (*done)(void *arg, ssize_t result), void *arg);
+
+/* A reader that has read everything available waits to be woken. wake() is called once for each registration, in the
+ * appending thread, when there is more than `seen` bytes or the state is no longer FILLING; it must only post a message.
+ * It is called with a lock of the object held: it must not call back into the library.
+ * The struct is the caller's, zeroed at first, and is linked in until wake() or object_unwait(). */
+struct object_waiter {
+	void (*wake)(struct object_waiter *waiter);
+	struct object_waiter *prev, *next;           /* the library's */
+	bool linked;
+};
+/* False (and not registered) when there already is more than `seen`, or the state is not FILLING. */
+bool object_wait(struct object *object, uint64_t seen, struct object_waiter *waiter);
+/* After it returns wake() will not be called any more. Returns false when it was woken already. */
+bool object_unwait(struct object *object, struct object_waiter *waiter);
+
+#endif

@@ -1,0 +1,327 @@
+/* The RAM index: key -> entry, in shards with a lock each. About 60 bytes an object. Answers look-ups without LMDB.
+ *
+ * Invariant: when an entry that may have a record on disk is replaced or removed, a job of the writer follows that replaces
+ * or deletes the record (for a victim of eviction: the writer does it itself). So what is not here is not on disk for long,
+ * and a record is current only while an entry has its generation. */
+#include "internal.h"
+
+enum { ENTRIES_FIRST = 64 };
+
+struct shard *index_shard(struct volume *volume, struct store_key key)
+{
+	return &volume->shards[key.hi & (volume->shard_count - 1)];
+}
+
+static uint32_t *index_slot(struct shard *shard, struct store_key key)
+{
+	return &shard->slots[key.lo & (shard->slot_count - 1)];
+}
+
+struct entry *index_find(struct shard *shard, struct store_key key)
+{
+	uint32_t at = *index_slot(shard, key);
+
+	while (at != NONE && !key_eq(shard->entries[at].key, key))
+		at = shard->entries[at].chain;
+	return at == NONE ? NULL : &shard->entries[at];
+}
+
+void index_init(struct volume *volume)
+{
+	for (size_t i = 0; i < volume->shard_count; i++) {
+		struct shard *shard = &volume->shards[i];
+
+		pthread_mutex_init(&shard->lock, NULL);
+		shard->free = shard->newest = shard->oldest = shard->hand = NONE;
+		shard->slot_count = ENTRIES_FIRST;
+		shard->slots = must(malloc(ENTRIES_FIRST * sizeof(*shard->slots)));
+		memset(shard->slots, 0xff, ENTRIES_FIRST * sizeof(*shard->slots));
+	}
+}
+
+void index_free(struct volume *volume)
+{
+	for (size_t i = 0; i < volume->shard_count; i++) {
+		struct shard *shard = &volume->shards[i];
+
+		for (uint32_t at = 0; at < shard->entry_count; at++)
+			if (shard->entries[at].state != ENTRY_FREE)
+				object_unref(&shard->entries[at].object);
+		free(shard->entries);
+		free(shard->slots);
+		pthread_mutex_destroy(&shard->lock);
+	}
+}
+
+/* Doubles the slots when there are more entries than slots. */
+static void slots_grow(struct shard *shard)
+{
+	uint32_t count = shard->slot_count * 2;
+
+	free(shard->slots);
+	shard->slots = must(malloc(count * sizeof(*shard->slots)));
+	memset(shard->slots, 0xff, count * sizeof(*shard->slots));
+	shard->slot_count = count;
+	for (uint32_t at = 0; at < shard->entry_count; at++) {
+		struct entry *entry = &shard->entries[at];
+		uint32_t *slot;
+
+		if (entry->state == ENTRY_FREE)
+			continue;
+		slot = index_slot(shard, entry->key);
+		entry->chain = *slot;
+		*slot = at;
+	}
+}
+
+/* A new entry for the key, linked as the newest. Lock held. */
+static struct entry *entry_add(struct volume *volume, struct shard *shard, struct store_key key)
+{
+	struct entry *entry;
+	uint32_t at = shard->free, *slot;
+
+	if (at != NONE)
+		shard->free = shard->entries[at].chain;
+	else {
+		if (shard->entry_count == shard->entry_room) {
+			shard->entry_room = shard->entry_room ? shard->entry_room + shard->entry_room / 2 : ENTRIES_FIRST;
+			shard->entries = must(realloc(shard->entries, shard->entry_room * sizeof(*shard->entries)));
+		}
+		at = shard->entry_count++;
+		shard->entries[at].state = ENTRY_FREE;
+		if (shard->entry_count > shard->slot_count)
+			slots_grow(shard);
+	}
+	entry = &shard->entries[at];
+	slot = index_slot(shard, key);
+	*entry = (struct entry){ .key = key, .chain = *slot, .state = ENTRY_PENDING };
+	*slot = at;
+	sieve_link(shard, at);
+	atomic_fetch_add_explicit(&volume->objects, 1, memory_order_relaxed);
+	return entry;
+}
+
+/* Lock held. Returns the object that the entry held, for the caller to unref without the lock. */
+static struct object *entry_remove(struct volume *volume, struct shard *shard, struct entry *entry)
+{
+	uint32_t at = (uint32_t)(entry - shard->entries), *link = index_slot(shard, entry->key);
+	struct object *object = entry->object;
+
+	while (*link != at)
+		link = &shard->entries[*link].chain;
+	*link = entry->chain;
+	sieve_unlink(shard, at);
+	ram_unlink(volume, shard, object);
+	*entry = (struct entry){ .state = ENTRY_FREE, .chain = shard->free };
+	shard->free = at;
+	atomic_fetch_sub_explicit(&volume->objects, 1, memory_order_relaxed);
+	return object;
+}
+
+bool index_publish(struct volume *volume, struct object *object, uint64_t over)
+{
+	struct shard *shard = index_shard(volume, object->key);
+	struct object *old = NULL;
+	struct entry *entry;
+	bool published = true;
+
+	pthread_mutex_lock(&shard->lock);
+	entry = index_find(shard, object->key);
+	if (entry && entry->generation > over)
+		published = false;
+	else {
+		if (entry)
+			old = entry_remove(volume, shard, entry);
+		entry = entry_add(volume, shard, object->key);
+		/* Given under the lock: of two objects of one key the one that stays has the higher number. */
+		object->generation = atomic_fetch_add(&volume->generation, 1) + 1;
+		entry->generation = object->generation;
+		entry->object = object_ref(object);
+		entry->verified = true;
+	}
+	pthread_mutex_unlock(&shard->lock);
+	object_unref(&old);
+	return published;
+}
+
+void index_stored(struct volume *volume, struct object *object, uint32_t blocks)
+{
+	struct shard *shard = index_shard(volume, object->key);
+	uint64_t bytes = object_bytes(object);
+	bool admit = ram_reserve(volume, bytes);
+	struct object *leaves = NULL;
+	struct entry *entry;
+
+	pthread_mutex_lock(&shard->lock);
+	entry = index_find(shard, object->key);
+	if (entry && entry->generation == object->generation) {
+		entry->state = ENTRY_STORED;
+		entry->blocks = blocks;
+		if (admit) {
+			ram_link(shard, object, bytes);
+			admit = false;
+		} else {
+			leaves = entry->object;
+			entry->object = NULL;
+		}
+	}
+	pthread_mutex_unlock(&shard->lock);
+	if (admit)
+		atomic_fetch_sub(&volume->ram_bytes, bytes);
+	object_unref(&leaves);
+}
+
+uint64_t index_remove(struct volume *volume, struct store_key key, uint64_t generation)
+{
+	struct shard *shard = index_shard(volume, key);
+	struct object *object = NULL;
+	struct entry *entry;
+	uint64_t removed = 0;
+
+	pthread_mutex_lock(&shard->lock);
+	entry = index_find(shard, key);
+	if (entry && (generation == 0 || entry->generation == generation)) {
+		removed = entry->generation;
+		object = entry_remove(volume, shard, entry);
+	}
+	pthread_mutex_unlock(&shard->lock);
+	object_unref(&object);
+	return removed;
+}
+
+bool index_is_current(struct volume *volume, struct store_key key, uint64_t generation)
+{
+	struct shard *shard = index_shard(volume, key);
+	const struct entry *entry;
+	bool current;
+
+	pthread_mutex_lock(&shard->lock);
+	entry = index_find(shard, key);
+	current = entry && entry->generation == generation;
+	pthread_mutex_unlock(&shard->lock);
+	return current;
+}
+
+void index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified)
+{
+	struct entry *entry = entry_add(volume, index_shard(volume, key), key);
+
+	entry->generation = generation;
+	entry->blocks = blocks;
+	entry->state = ENTRY_STORED;
+	entry->verified = verified;
+}
+
+struct order { uint64_t generation; uint32_t at; };
+
+static int order_compare(const void *a, const void *b)
+{
+	uint64_t x = ((const struct order *)a)->generation, y = ((const struct order *)b)->generation;
+
+	return x < y ? -1 : x > y;
+}
+
+void index_sort(struct volume *volume)
+{
+	for (size_t i = 0; i < volume->shard_count; i++) {
+		struct shard *shard = &volume->shards[i];
+		struct order *order = must(malloc(shard->entry_count * sizeof(*order) + 1));
+
+		for (uint32_t at = 0; at < shard->entry_count; at++)
+			order[at] = (struct order){ shard->entries[at].generation, at };
+		qsort(order, shard->entry_count, sizeof(*order), order_compare);
+		shard->newest = shard->oldest = shard->hand = NONE;
+		for (uint32_t at = 0; at < shard->entry_count; at++)
+			if (shard->entries[order[at].at].state != ENTRY_FREE)
+				sieve_link(shard, order[at].at);
+		free(order);
+	}
+}
+
+/* Lock held. */
+static enum store_get shard_look(struct shard *shard, struct store_key key, struct slice key_text, struct object **ret_object)
+{
+	struct entry *entry = index_find(shard, key);
+
+	if (!entry)
+		return STORE_MISS;
+	entry->used = true;
+	if (!entry->object)
+		return STORE_LOAD;
+	if (!slice_eq(entry->object->key_text, key_text))
+		return STORE_MISS;
+	entry->object->ram_used = true;
+	*ret_object = object_ref(entry->object);
+	return STORE_HIT;
+}
+
+enum store_get index_look(struct volume *volume, struct store_key key, struct slice key_text, struct object **ret_object)
+{
+	struct shard *shard = index_shard(volume, key);
+	enum store_get get;
+
+	pthread_mutex_lock(&shard->lock);
+	get = shard_look(shard, key, key_text, ret_object);
+	pthread_mutex_unlock(&shard->lock);
+	return get;
+}
+
+bool index_is_verified(struct volume *volume, struct store_key key)
+{
+	struct shard *shard = index_shard(volume, key);
+	const struct entry *entry;
+	bool verified;
+
+	pthread_mutex_lock(&shard->lock);
+	entry = index_find(shard, key);
+	verified = entry && entry->verified;
+	pthread_mutex_unlock(&shard->lock);
+	return verified;
+}
+
+enum store_get volume_get(struct volume *volume, struct store_key key, struct slice key_text, struct object **ret_object)
+{
+	struct shard *shard = index_shard(volume, key);
+	enum store_get get;
+
+	pthread_mutex_lock(&shard->lock);
+	shard->gets++;
+	get = shard_look(shard, key, key_text, ret_object);
+	if (get == STORE_HIT && (*ret_object)->in_memory)
+		shard->hits++;
+	pthread_mutex_unlock(&shard->lock);
+	if (get == STORE_HIT && !(*ret_object)->in_memory)
+		atomic_fetch_add_explicit(&volume->hits_disk, 1, memory_order_relaxed);
+	return get;
+}
+
+struct object *index_admit(struct volume *volume, struct object *object)
+{
+	struct shard *shard = index_shard(volume, object->key);
+	uint64_t bytes = object_bytes(object);
+	bool admit = ram_reserve(volume, bytes);
+	struct object *mine = object, *out = NULL;
+	struct entry *entry;
+
+	pthread_mutex_lock(&shard->lock);
+	entry = index_find(shard, object->key);
+	if (entry && entry->generation == object->generation) {
+		entry->verified = true;
+		if (entry->object)
+			out = object_ref(entry->object);
+		else {
+			out = mine;
+			mine = NULL;
+			if (admit) {
+				entry->object = object_ref(out);
+				ram_link(shard, out, bytes);
+				admit = false;
+			}
+		}
+	}
+	pthread_mutex_unlock(&shard->lock);
+	if (admit)
+		atomic_fetch_sub(&volume->ram_bytes, bytes);
+	object_unref(&mine);
+	return out;
+}

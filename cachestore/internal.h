@@ -1,0 +1,404 @@
+/* What the files of cachestore share; nobody else includes it.
+ *
+ * Who calls whom:
+ *   volume.c   open, close, stat; folder.c the files; env.c the LMDB environment; salvage.c after a crash; scan.c the start
+ *   object.c   objects and their life; body.c bytes of a body: chunks in memory, extents on disk, waiters
+ *   index.c    RAM index: key -> entry; ram.c which whole objects stay in memory; evict.c which leave the disk
+ *   writer.c   the thread that stores (queue, batches); batch.c one batch; loader.c the thread that reads
+ *   txn.c      the only file that calls mdb_txn_*; record.c object <-> bytes; blocks.c who owns which block
+ *
+ * Locks, none of which is held while another is taken:
+ *   shard->lock    the entries of a shard, its two SIEVE queues, object->ram_*
+ *   body->lock     waiters of a body (wake() is called with it held)
+ *   blocks->pin_lock, writer->lock, loader->lock */
+#ifndef CACHESTORE_INTERNAL_H
+#define CACHESTORE_INTERNAL_H
+
+#include <errno.h>
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+#include <xxhash.h>
+
+#include "cachestore.h"
+#include "../conf/check.h"
+
+enum {
+	FORMAT_VERSION = 1,
+	BLOCK_BYTES = 4096,
+	SHARDS_MAX = 64, SHARDS_MIN = 4,     /* powers of two */
+	SHARD_BYTES = 16 * 1024 * 1024,      /* of the volume: in smaller shards SIEVE has nothing to choose from */
+	RUN_BLOCKS_MIN = 4,                  /* 16 KB: shorter runs only when there are no others */
+	EXTENTS_MAX = 4096,                  /* of one body */
+	HEAD_INLINE_MAX = 2048,              /* longer heads lie in a table of their own */
+	BODY_CONTIGUOUS_MAX = 256 * 1024,    /* bodies of known size up to here are one piece of memory */
+	BODY_LOAD_MAX = 1024 * 1024,         /* larger ones stay on disk when they are loaded */
+	CHUNK_FIRST = 4096, CHUNK_MAX = 4 * 1024 * 1024,
+	BATCH_BYTES_DEFAULT = 8 * 1024 * 1024, BATCH_US_DEFAULT = 50 * 1000,
+	BATCH_JOBS_MAX = 4096,
+	QUEUE_JOBS_MAX = 65536,
+	DISK_ERRORS_MAX = 3,                 /* batches in a row, then the volume is set aside */
+};
+#define VOLUME_SIZE_MIN ((uint64_t)4 << 20)
+#define FILL_MAX_DEFAULT ((uint64_t)64 << 20)
+
+static inline uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static inline bool key_eq(struct store_key a, struct store_key b)
+{
+	return a.hi == b.hi && a.lo == b.lo;
+}
+
+static inline uint64_t blocks_of(uint64_t bytes)
+{
+	return bytes / BLOCK_BYTES + (bytes % BLOCK_BYTES != 0);
+}
+
+/* ---- bodies (body.c) ---- */
+struct extent { uint32_t start, count; };       /* blocks */
+
+/* Linked before `available` says that there are bytes in it; never unlinked before the body is freed. */
+struct chunk {
+	_Atomic(struct chunk *) next;
+	uint64_t offset;
+	size_t size;
+	char bytes[];
+};
+
+struct body {
+	atomic_uint refs;                       /* objects that share it */
+	_Atomic(enum object_state) state;
+	struct volume *volume;                  /* one reference; NULL: memory only */
+	_Atomic uint64_t available, size;
+	uint64_t checksum;                      /* valid when WHOLE */
+	_Atomic(struct chunk *) first;          /* NULL: on disk only, or empty */
+	bool in_memory;                         /* chunks hold it; fixed at creation */
+	atomic_bool on_disk;                    /* extents hold it */
+	_Atomic uint64_t charge;                /* of volume->fill_bytes */
+	/* the appending thread's */
+	struct chunk *last;
+	uint64_t heap_bytes;
+	XXH3_state_t *hash;                     /* when it did not come in one piece */
+	/* under lock */
+	pthread_mutex_t lock;
+	struct object_waiter *waiters;
+	/* the writer's, or fixed before the body was shared (loader); in the pin table while there are extents */
+	struct extent *extents;
+	uint32_t extent_count;
+	struct body *pin_next;
+};
+
+/* contiguous: as one piece of memory whatever the size. */
+struct body *body_new(struct volume *volume, uint64_t size, bool contiguous);
+struct body *body_new_on_disk(struct volume *volume, uint64_t size, uint64_t checksum);
+struct body *body_ref(struct body *body);
+void body_unref(struct body *body);
+enum store_err body_append(struct body *body, const char *bytes, size_t len);
+void body_end(struct body *body, enum object_state state);
+void body_uncharge(struct body *body);
+/* Takes the extents (malloced) and pins their blocks; writer or loader. NULL: takes them away again. */
+void body_set_extents(struct body *body, struct extent *extents, uint32_t count);
+/* Reads from disk; flags: 0 or RWF_NOWAIT. Bytes, 0 at the end, or -errno. */
+ssize_t body_read_disk(struct body *body, uint64_t offset, void *buf, size_t len, int flags);
+/* Writes all chunks to the extents. 0 or an errno. */
+int body_write_disk(struct body *body);
+/* Copies from memory. */
+ssize_t body_copy(const struct body *body, uint64_t offset, void *buf, size_t len);
+int body_peek(const struct body *body, uint64_t offset, uint64_t max, struct iovec *iov, int count);
+
+/* ---- objects (object.c) ---- */
+struct object {                                 /* a hit touches the first 64 bytes and the key's text, which follows the struct */
+	atomic_uint refs;
+	bool in_memory;                         /* as the body's */
+	bool ram_used;                          /* under the shard's lock */
+	struct slice key_text, head;            /* in this allocation */
+	struct body *body;
+	struct volume *volume;                  /* NULL: memory only; kept alive by the body */
+	_Atomic uint64_t generation;            /* given when it is published; 0: never was */
+	struct store_key key;
+	struct object_meta meta;
+	size_t own_bytes;                       /* of this allocation */
+	/* under the shard's lock */
+	struct object *ram_newer, *ram_older;
+	uint64_t ram_bytes;                     /* what it counts in the RAM tier; 0: not in it */
+};
+struct object *object_make(struct volume *volume, struct store_key key, struct slice key_text, const struct object_meta *meta,
+	struct slice head, struct body *body);
+uint64_t object_bytes(const struct object *object);
+
+/* ---- RAM index (index.c), the queue of what is in memory (ram.c) ---- */
+enum { NONE = UINT32_MAX };
+enum entry_state { ENTRY_FREE, ENTRY_PENDING /* waits for the writer; object is there */, ENTRY_STORED };
+struct entry {
+	struct store_key key;
+	struct object *object;                  /* one reference; NULL: on disk only */
+	uint64_t generation;
+	uint32_t blocks;                        /* on disk */
+	uint32_t chain;                         /* of the hash slot, or of free entries */
+	uint32_t newer, older;                  /* SIEVE queue of the disk */
+	uint8_t state;
+	bool used;                              /* since the hand went by */
+	bool verified;                          /* the body's checksum was right once since the volume was opened */
+};
+struct shard {
+	pthread_mutex_t lock;
+	struct entry *entries;
+	uint32_t *slots;
+	uint32_t slot_count, entry_count, entry_room, free;
+	uint32_t newest, oldest, hand;
+	struct object *ram_newest, *ram_oldest, *ram_hand;
+	uint64_t gets, hits;
+} __attribute__((aligned(64)));
+
+struct shard *index_shard(struct volume *volume, struct store_key key);
+struct entry *index_find(struct shard *shard, struct store_key key);       /* lock held; NULL: none */
+void index_init(struct volume *volume);
+void index_free(struct volume *volume);
+/* Gives the object its generation and puts it under its key as PENDING, unless something newer than `over` is there. */
+bool index_publish(struct volume *volume, struct object *object, uint64_t over);
+/* The writer committed it: it moves to the RAM tier, or out of memory. */
+void index_stored(struct volume *volume, struct object *object, uint32_t blocks);
+/* Removes what is under the key with exactly this generation; 0: whatever is there. Returns its generation, 0: nothing. */
+uint64_t index_remove(struct volume *volume, struct store_key key, uint64_t generation);
+bool index_is_current(struct volume *volume, struct store_key key, uint64_t generation);
+/* At start only, in any order; index_sort() then puts the queues in order of generation. */
+void index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified);
+void index_sort(struct volume *volume);
+/* volume_get() without its counters. */
+enum store_get index_look(struct volume *volume, struct store_key key, struct slice key_text, struct object **ret_object);
+bool index_is_verified(struct volume *volume, struct store_key key);
+/* A loaded object: makes it resident if its record is still the current one. Returns what is to be handed out (the given
+ * one, or another that was faster), or NULL when it is not current any more. Takes the caller's reference. */
+struct object *index_admit(struct volume *volume, struct object *object);
+
+struct doomed { struct store_key key; uint64_t generation; uint32_t blocks; };   /* a record to delete, or older ones */
+/* The next victim of SIEVE, out of the index. False: nothing can be evicted. evict.c */
+bool evict_one(struct volume *volume, struct doomed *ret_victim);
+void sieve_link(struct shard *shard, uint32_t at);         /* as the newest; lock held */
+void sieve_unlink(struct shard *shard, uint32_t at);
+
+/* Room for bytes in the RAM tier, by evicting; false: too large. Counted at once. */
+bool ram_reserve(struct volume *volume, uint64_t bytes);
+void ram_link(struct shard *shard, struct object *object, uint64_t bytes);       /* bytes were reserved; lock held */
+void ram_unlink(struct volume *volume, struct shard *shard, struct object *object); /* NULL-safe, lock held */
+
+/* ---- blocks of the data file (blocks.c) ---- */
+struct limbo { struct extent *extents; uint32_t count, blocks; uint64_t commit; };
+struct blocks {                                 /* the writer's (at start: the opener's), but for the pins */
+	uint64_t *bits;                         /* 1: used, limbo included */
+	uint32_t total, cursor;
+	_Atomic uint32_t used;
+	bool runs_exhausted;                    /* no run of RUN_BLOCKS_MIN since the last release */
+	struct limbo *limbo;                    /* freed, but not to be used yet */
+	size_t limbo_count, limbo_room;
+	_Atomic uint32_t limbo_blocks;
+	uint32_t limbo_pinned;                  /* of these: could be used, but a reader still has them */
+	pthread_mutex_t pin_lock;
+	struct body **pins;                     /* bodies with extents, by their first block */
+	uint32_t pin_mask;
+};
+void blocks_init(struct blocks *blocks, uint32_t total);
+void blocks_release(struct blocks *blocks);
+bool blocks_claim(struct blocks *blocks, const struct extent *extents, uint32_t count);  /* false: taken or outside */
+void blocks_clear(struct blocks *blocks);
+bool blocks_alloc(struct blocks *blocks, uint32_t need, struct extent **ret_extents, uint32_t *ret_count);
+void blocks_unalloc(struct blocks *blocks, const struct extent *extents, uint32_t count); /* never committed */
+/* Freed by commit number `commit`. Takes extents. */
+void blocks_free_later(struct blocks *blocks, struct extent *extents, uint32_t count, uint64_t commit);
+/* These are used again after all. */
+void blocks_keep(struct blocks *blocks, const struct extent *extents);
+/* What was freed two commits before the next one, and is not pinned, becomes free. */
+void blocks_mature(struct blocks *blocks, uint64_t commits);
+void blocks_pin(struct blocks *blocks, struct body *body);
+void blocks_unpin(struct blocks *blocks, struct body *body);
+uint32_t blocks_free_now(const struct blocks *blocks);
+
+/* ---- records (record.c): pure ---- */
+struct record {
+	uint64_t generation, body_size, body_checksum, head_checksum;
+	uint64_t head_number;                   /* 0: the head is inline */
+	struct object_meta meta;
+	struct slice key_text, head;            /* head.ptr NULL: in the head table */
+	const unsigned char *extents;           /* encoded: record_extent() */
+	uint32_t extent_count;
+};
+enum { RECORD_FIXED = 128, RECORD_MAX = RECORD_FIXED + EXTENTS_MAX * 8 + STORE_KEY_MAX + HEAD_INLINE_MAX };
+size_t record_size(const struct record *record);
+/* out has record_size() bytes. */
+void record_encode(const struct record *record, struct store_key key, const struct extent *extents, unsigned char *out);
+/* False: not a record of this key, or damaged, or it names blocks from block_total on. Slices point into bytes. */
+bool record_decode(struct slice bytes, struct store_key key, uint32_t block_total, struct record *ret_record);
+struct extent record_extent(const struct record *record, uint32_t at);
+struct extent *record_extents(const struct record *record);   /* malloced; NULL when there are none */
+uint64_t record_sum(const void *bytes, size_t len, struct store_key key, uint64_t generation);
+
+/* ---- LMDB (env.c, txn.c) ---- */
+struct env {
+	MDB_env *env;
+	MDB_dbi idx, head, misc;
+	bool read_only;
+	uint64_t head_next;                     /* the writer's */
+	MDB_txn *reader;                        /* the loader's, reset between uses */
+};
+/* Opens `path` (and makes it). 0, an errno, or an MDB error; why is not told. */
+int env_open(struct env *env, const char *path, uint64_t map_bytes);
+void env_close(struct env *env);
+/* Copies all good records into a new environment, in a child process, which may die of it, and puts that in its place. Then
+ * no page of the old one is used any more. salvage.c */
+int env_salvage(const char *path, uint64_t map_bytes);
+int env_make(struct env *env, const char *path, uint64_t map_bytes, unsigned flags);
+/* Rewrites into a file of at most map_bytes, dropping records until it fits; blocks from block_total on are dropped too. */
+int env_shrink(const char *path, uint64_t map_bytes, uint32_t block_total);
+bool env_error_is_damage(int rc);
+enum store_err env_error(int rc);
+
+int txn_begin_write(struct env *env, MDB_txn **ret_txn);
+int txn_begin_read(struct env *env, MDB_txn **ret_txn);
+int txn_commit(MDB_txn **txn);                  /* takes it, on failure too */
+void txn_abort(MDB_txn **txn);                  /* NULL is fine */
+int txn_reader_renew(struct env *env, MDB_txn **ret_txn);
+void txn_reader_reset(struct env *env);
+void txn_reader_end(struct env *env);
+int txn_open_tables(struct env *env);
+int txn_get(struct env *env, MDB_txn *txn, struct store_key key, struct slice *ret_bytes);
+int txn_get_head(struct env *env, MDB_txn *txn, uint64_t number, struct slice *ret_head);
+int txn_put(struct env *env, MDB_txn *txn, struct store_key key, struct record *record, const struct extent *extents,
+	bool append /* keys come in order */);
+int txn_delete(struct env *env, MDB_txn *txn, struct store_key key, uint64_t head_number);
+int txn_touch(struct env *env, MDB_txn *txn);   /* so that the commit is one */
+int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages);
+/* Each record in key order; stops when visit returns nonzero, and returns that. */
+int txn_each(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg);
+
+/* ---- threads (writer.c, batch.c, loader.c) ---- */
+enum job_kind { JOB_PUT, JOB_DROP };
+struct job {
+	struct job *next;
+	enum job_kind kind;
+	enum store_err err;
+	bool current, allocated, wrote;         /* batch.c's */
+	struct object *object;                  /* PUT: one reference */
+	struct store_key key;
+	uint64_t generation;
+	uint64_t bytes, index_bytes;            /* in queue_bytes; of these: for the index */
+};
+struct writer {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t work, done;
+	struct job *first, **last;
+	size_t count;
+	uint64_t bytes;                         /* reserved ones too */
+	uint64_t pushed, finished;              /* jobs ever */
+	uint64_t first_us;                      /* when the queue became non-empty */
+	unsigned flushing;
+	bool started, stop;
+	/* the thread's own */
+	struct doomed *doomed;                  /* to be deleted with the next commit */
+	size_t doomed_count, doomed_room;
+	uint64_t doomed_blocks;
+	uint64_t commits;                       /* since the volume was opened */
+	uint64_t index_pages;
+	uint64_t reader_check_us;
+	unsigned disk_errors;
+	bool unsynced;
+};
+void writer_init(struct volume *volume);
+bool writer_start(struct volume *volume);
+void writer_stop(struct volume *volume);        /* after everything queued is stored */
+/* Room in the queue, or STORE_QUEUE_FULL; then exactly one writer_push_put(). */
+enum store_err writer_reserve(struct volume *volume, uint64_t bytes);
+void writer_unreserve(struct volume *volume, uint64_t bytes);
+void writer_push_put(struct volume *volume, struct object *object, uint64_t bytes);
+void writer_push_drop(struct volume *volume, struct store_key key, uint64_t generation);
+void batch_store(struct volume *volume, struct job *jobs);
+void doomed_push(struct writer *writer, struct doomed doomed);
+
+struct load_job {
+	struct load_job *next;
+	void (*loaded)(void *arg, struct object *object);
+	void (*read)(void *arg, ssize_t result);
+	void *arg;
+	struct object *object;                  /* read: the caller's reference */
+	uint64_t offset;
+	void *buf;
+	size_t len;
+	struct store_key key;
+	size_t key_len;
+	char key_text[];
+};
+struct loader {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct load_job *first, **last;
+	bool started, stop;
+};
+void loader_init(struct volume *volume);
+bool loader_start(struct volume *volume);
+void loader_stop(struct volume *volume);
+void loader_push(struct volume *volume, struct load_job *job);
+/* The object's bytes are wrong: out of the index, counted, told. */
+void loader_damaged(struct volume *volume, struct store_key key, uint64_t generation);
+
+/* ---- volumes ---- */
+enum event_kind { EVENT_disk_full, EVENT_disk_error, EVENT_index_full, EVENT_damaged, EVENT_failed, EVENT_other, EVENT_COUNT };
+struct folder {                                 /* folder.c */
+	const char *path;                       /* borrowed from the volume */
+	int marker_fd, data_fd;                 /* marker_fd carries the lock */
+	bool fresh;                             /* made by us just now */
+	bool clean, same_boot, damaged;         /* how it was left */
+	char boot[40];
+};
+struct volume {
+	atomic_uint refs;                       /* the owner's and one per body */
+	struct store_config config;             /* name and path are copies */
+	uint64_t fill_max, queue_max, batch_bytes, batch_us, index_batch_bytes;
+	size_t batch_jobs, doomed_max;          /* puts and deletes in one transaction */
+	uint64_t body_max;
+	uint32_t reserve_blocks;
+	uint64_t index_pages_max;
+	struct folder folder;
+	struct env env;
+	struct blocks blocks;
+	struct shard shards[SHARDS_MAX];
+	uint32_t shard_count;
+	struct writer writer;
+	struct loader loader;
+	_Atomic uint32_t ram_turn, evict_turn;
+	_Atomic uint64_t generation;            /* the last one given */
+	_Atomic uint64_t objects, ram_bytes, fill_bytes;
+	_Atomic uint64_t hits_disk, puts, stored, evicted, dropped_damaged, dropped_error, commits, commit_us_max;
+	_Atomic uint64_t event_us[EVENT_COUNT];
+	atomic_bool failed, closed, index_damaged;
+};
+struct volume *volume_ref(struct volume *volume);
+void volume_unref(struct volume *volume);
+/* At most once a minute for each kind. */
+void volume_event(struct volume *volume, enum event_kind kind, int level, const char *text);
+void volume_fail(struct volume *volume, enum store_err err, const char *text);
+
+/* path/name into out; false: too long. */
+enum { PATH_ROOM = 4096 };
+bool folder_path(const char *path, const char *name, char out[PATH_ROOM]);
+enum store_err folder_open(struct folder *folder, const char *path, char why[256]);
+enum store_err folder_mark(struct folder *folder, const char *state);     /* "dirty", "clean", "damaged" */
+enum store_err folder_allocate(struct folder *folder, const char *name, uint64_t bytes, char why[256]);
+int folder_shrink_data(struct folder *folder, uint64_t bytes);
+/* Renames the index; older ones that were set aside are removed. */
+int folder_set_aside(struct folder *folder);
+void folder_remove_all(struct folder *folder);
+void folder_close(struct folder *folder);
+void folder_why(char why[256], const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Rebuilds RAM index and bitmap; deletes what is damaged, outside, or claims blocks of a newer one. */
+int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted);
+
+#endif

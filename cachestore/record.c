@@ -1,0 +1,149 @@
+/* Object <-> bytes of a record in the index. Pure. Little-endian; the fixed part, then extents, key text, head (if it is
+ * inline) and a checksum over all of it, seeded with key and generation, so that a record under another key or an older
+ * one in its place is not taken for this one.
+ *
+ *    0 u8 version        1 u8 flags (0)       2 u16 status
+ *    4 u32 head length   8 u32 key length    12 u32 extents
+ *   16 u64 generation   24 u64 body size     32 u64 body checksum   40 u64 head checksum   48 u64 head number (0: inline)
+ *   56 i64 stored  64 i64 age base  72 i64 lifetime  80 i64 stale-while  88 i64 stale-error  96 i64 expires
+ *  104 u32 flags of proxyd   108 u16 reserved   110 u16 0   112 16 bytes 0 (for the next fields) */
+#include "internal.h"
+
+#include <endian.h>
+
+enum { SUM_BYTES = 8 };
+
+static void put16(unsigned char *at, uint16_t value) { value = htole16(value); memcpy(at, &value, 2); }
+static void put32(unsigned char *at, uint32_t value) { value = htole32(value); memcpy(at, &value, 4); }
+static void put64(unsigned char *at, uint64_t value) { value = htole64(value); memcpy(at, &value, 8); }
+
+static uint16_t get16(const unsigned char *at) { uint16_t value; memcpy(&value, at, 2); return le16toh(value); }
+static uint32_t get32(const unsigned char *at) { uint32_t value; memcpy(&value, at, 4); return le32toh(value); }
+static uint64_t get64(const unsigned char *at) { uint64_t value; memcpy(&value, at, 8); return le64toh(value); }
+
+uint64_t record_sum(const void *bytes, size_t len, struct store_key key, uint64_t generation)
+{
+	uint64_t seed = key.hi ^ (key.lo << 1 | key.lo >> 63) ^ generation * 0x9e3779b97f4a7c15u;
+
+	return XXH3_64bits_withSeed(bytes, len, seed);
+}
+
+size_t record_size(const struct record *record)
+{
+	return RECORD_FIXED + (size_t)record->extent_count * 8 + record->key_text.len
+		+ (record->head_number ? 0 : record->head.len) + SUM_BYTES;
+}
+
+void record_encode(const struct record *record, struct store_key key, const struct extent *extents, unsigned char *out)
+{
+	const struct object_meta *meta = &record->meta;
+	unsigned char *at = out + RECORD_FIXED;
+
+	memset(out, 0, RECORD_FIXED);
+	out[0] = FORMAT_VERSION;
+	put16(out + 2, meta->status);
+	put32(out + 4, (uint32_t)record->head.len);
+	put32(out + 8, (uint32_t)record->key_text.len);
+	put32(out + 12, record->extent_count);
+	put64(out + 16, record->generation);
+	put64(out + 24, record->body_size);
+	put64(out + 32, record->body_checksum);
+	put64(out + 40, record->head_checksum);
+	put64(out + 48, record->head_number);
+	put64(out + 56, (uint64_t)meta->stored_us);
+	put64(out + 64, (uint64_t)meta->age_base_us);
+	put64(out + 72, (uint64_t)meta->lifetime_us);
+	put64(out + 80, (uint64_t)meta->stale_while_us);
+	put64(out + 88, (uint64_t)meta->stale_error_us);
+	put64(out + 96, (uint64_t)meta->expires_us);
+	put32(out + 104, meta->flags);
+	put16(out + 108, meta->reserved);
+	for (uint32_t i = 0; i < record->extent_count; i++, at += 8) {
+		put32(at, extents[i].start);
+		put32(at + 4, extents[i].count);
+	}
+	if (record->key_text.len > 0)
+		memcpy(at, record->key_text.ptr, record->key_text.len);
+	at += record->key_text.len;
+	if (!record->head_number && record->head.len > 0) {
+		memcpy(at, record->head.ptr, record->head.len);
+		at += record->head.len;
+	}
+	put64(at, record_sum(out, (size_t)(at - out), key, record->generation));
+}
+
+struct extent record_extent(const struct record *record, uint32_t at)
+{
+	return (struct extent){ get32(record->extents + (size_t)at * 8), get32(record->extents + (size_t)at * 8 + 4) };
+}
+
+struct extent *record_extents(const struct record *record)
+{
+	struct extent *extents = NULL;
+
+	if (record->extent_count > 0)
+		extents = must(malloc(record->extent_count * sizeof(*extents)));
+	for (uint32_t i = 0; i < record->extent_count; i++)
+		extents[i] = record_extent(record, i);
+	return extents;
+}
+
+/* The extents are inside the file and hold exactly the body. */
+static bool extents_fit(const struct record *record, uint32_t block_total)
+{
+	uint64_t blocks = 0;
+
+	for (uint32_t i = 0; i < record->extent_count; i++) {
+		struct extent extent = record_extent(record, i);
+
+		if (extent.count == 0 || extent.start >= block_total || extent.count > block_total - extent.start)
+			return false;
+		blocks += extent.count;
+	}
+	return blocks == blocks_of(record->body_size);
+}
+
+static void fixed_decode(const unsigned char *in, struct record *ret)
+{
+	ret->generation = get64(in + 16);
+	ret->body_size = get64(in + 24);
+	ret->body_checksum = get64(in + 32);
+	ret->head_checksum = get64(in + 40);
+	ret->head_number = get64(in + 48);
+	ret->meta = (struct object_meta){
+		.stored_us = (int64_t)get64(in + 56), .age_base_us = (int64_t)get64(in + 64),
+		.lifetime_us = (int64_t)get64(in + 72), .stale_while_us = (int64_t)get64(in + 80),
+		.stale_error_us = (int64_t)get64(in + 88), .expires_us = (int64_t)get64(in + 96),
+		.flags = get32(in + 104), .status = get16(in + 2), .reserved = get16(in + 108),
+	};
+	ret->extent_count = get32(in + 12);
+}
+
+bool record_decode(struct slice bytes, struct store_key key, uint32_t block_total, struct record *ret_record)
+{
+	const unsigned char *in = (const unsigned char *)bytes.ptr;
+	uint32_t head_len, key_len;
+	struct record record;
+
+	if (bytes.len < RECORD_FIXED + SUM_BYTES || bytes.len > RECORD_MAX + SUM_BYTES || in[0] != FORMAT_VERSION)
+		return false;
+	fixed_decode(in, &record);
+	head_len = get32(in + 4);
+	key_len = get32(in + 8);
+	if (head_len > STORE_HEAD_MAX || key_len > STORE_KEY_MAX || record.extent_count > EXTENTS_MAX
+		|| record.generation == 0 || record.generation >> 63 || record.body_size == STORE_SIZE_UNKNOWN
+		|| (record.head_number == 0 && head_len > HEAD_INLINE_MAX))
+		return false;
+	record.extents = in + RECORD_FIXED;
+	record.key_text = slice_make(bytes.ptr + RECORD_FIXED + (size_t)record.extent_count * 8, key_len);
+	record.head = slice_make(NULL, head_len);
+	if (record_size(&record) != bytes.len)
+		return false;
+	if (record.head_number == 0)
+		record.head.ptr = record.key_text.ptr + key_len;
+	if (get64(in + bytes.len - SUM_BYTES) != record_sum(in, bytes.len - SUM_BYTES, key, record.generation)
+		|| !extents_fit(&record, block_total))
+		return false;
+	*ret_record = record;
+	return true;
+}

@@ -1,0 +1,123 @@
+/* After a crash of the machine: the index is not trusted. A child process copies each good record of it, with its head, into
+ * a new environment; damaged pages may kill the child, never us. The new one takes the old one's place. */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { RECORDS_PER_TXN = 1000 };
+
+struct salvage {
+	struct env from, to;
+	MDB_txn *reading, *writing;
+	uint64_t in_txn, budget;
+	int write_rc;                           /* the disk's or the new map's fault, not the old index's */
+};
+
+static int salvage_visit(void *arg, struct store_key key, struct slice bytes)
+{
+	struct salvage *salvage = arg;
+	struct record record;
+	struct extent *extents;
+	int rc = 0;
+
+	if (salvage->budget-- == 0)               /* pages that point in circles */
+		return MDB_CORRUPTED;
+	if (!record_decode(bytes, key, UINT32_MAX, &record))
+		return 0;
+	if (record.head_number != 0 && txn_get_head(&salvage->from, salvage->reading, record.head_number, &record.head) != 0)
+		return 0;
+	if (record_sum(record.head.ptr, record.head.len, key, record.generation) != record.head_checksum)
+		return 0;
+	extents = record_extents(&record);
+	if (!salvage->writing)
+		rc = txn_begin_write(&salvage->to, &salvage->writing);
+	if (rc == 0)
+		rc = txn_put(&salvage->to, salvage->writing, key, &record, extents, true);
+	if (rc == 0 && ++salvage->in_txn % RECORDS_PER_TXN == 0)
+		rc = txn_commit(&salvage->writing);
+	free(extents);
+	if (rc == MDB_KEYEXIST)                   /* not in order: not what was written */
+		return MDB_CORRUPTED;
+	salvage->write_rc = rc;
+	return rc;
+}
+
+/* The child's part. */
+static int salvage_copy(const char *path, const char *copy, uint64_t map_bytes)
+{
+	struct salvage salvage = { .budget = map_bytes / 64 };
+	int rc;
+
+	if ((rc = env_make(&salvage.from, path, map_bytes, MDB_RDONLY | MDB_NOLOCK)) != 0)
+		return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
+	if ((rc = txn_open_tables(&salvage.from)) != 0)   /* NOTFOUND: killed before the tables were made; there is nothing */
+		return MDB_CORRUPTED;
+	if ((rc = env_make(&salvage.to, copy, map_bytes, MDB_NOSYNC | MDB_NOLOCK)) != 0 || (rc = txn_open_tables(&salvage.to)) != 0)
+		return rc;
+	if ((rc = txn_begin_read(&salvage.from, &salvage.reading)) == 0)
+		rc = txn_each(&salvage.from, salvage.reading, salvage_visit, &salvage);
+	if (rc == 0 && salvage.writing)
+		rc = salvage.write_rc = txn_commit(&salvage.writing);
+	if (rc == 0)
+		rc = salvage.write_rc = mdb_env_sync(salvage.to.env, 1);
+	return rc == salvage.write_rc ? rc : MDB_CORRUPTED;
+}
+
+static void child_run(const char *path, const char *copy, uint64_t map_bytes, int out)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE };
+	struct rlimit no_core = { 0, 0 };
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC), rc;
+
+	setrlimit(RLIMIT_CORE, &no_core);
+	for (size_t i = 0; i < COUNT_OF(signals); i++)
+		signal(signals[i], SIG_DFL);      /* dying is an answer, not a report of a crash */
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
+	rc = salvage_copy(path, copy, map_bytes);
+	_exit(write(out, &rc, sizeof(rc)) == sizeof(rc) ? 0 : 1);
+}
+
+int env_salvage(const char *path, uint64_t map_bytes)
+{
+	char copy[PATH_ROOM + 8];
+	struct stat st;
+	int fds[2], rc;
+	ssize_t n;
+	pid_t pid;
+
+	if (stat(path, &st) != 0)
+		return errno == ENOENT ? 0 : errno;
+	if ((uint64_t)st.st_size > map_bytes)
+		map_bytes = ((uint64_t)st.st_size + 4095) / 4096 * 4096;
+	snprintf(copy, sizeof(copy), "%s.new", path);
+	unlink(copy);
+	if (pipe2(fds, O_CLOEXEC) != 0)
+		return errno;
+	pid = fork();
+	if (pid == 0)
+		child_run(path, copy, map_bytes, fds[1]);
+	rc = errno;
+	close(fds[1]);
+	if (pid > 0) {
+		/* The answer comes by the pipe: the program may have asked the kernel to reap its children. */
+		while ((n = read(fds[0], &rc, sizeof(rc))) < 0 && errno == EINTR)
+			;
+		if (n != sizeof(rc))
+			rc = MDB_CORRUPTED;
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	close(fds[0]);
+	if (rc == 0 && rename(copy, path) != 0)
+		rc = errno;
+	if (rc != 0)
+		unlink(copy);
+	return rc;
+}

@@ -1,0 +1,179 @@
+/* Transactions of the index: the only file that calls mdb_txn_*, and the operations inside of one.
+ *
+ * Tables: idx (16-byte key hash -> record), head (growing number -> long response head, appended), misc (a counter that
+ * makes a commit out of an empty transaction: LMDB skips those, and freed pages and blocks wait for commits to go by).
+ * A read transaction lasts for one record and never across anything slow. */
+#include "internal.h"
+
+int txn_begin_write(struct env *env, MDB_txn **ret_txn)
+{
+	return mdb_txn_begin(env->env, NULL, 0, ret_txn);
+}
+
+int txn_begin_read(struct env *env, MDB_txn **ret_txn)
+{
+	return mdb_txn_begin(env->env, NULL, MDB_RDONLY, ret_txn);
+}
+
+int txn_commit(MDB_txn **txn)
+{
+	int rc = mdb_txn_commit(*txn);
+
+	*txn = NULL;
+	return rc;
+}
+
+void txn_abort(MDB_txn **txn)
+{
+	if (*txn)
+		mdb_txn_abort(*txn);
+	*txn = NULL;
+}
+
+int txn_reader_renew(struct env *env, MDB_txn **ret_txn)
+{
+	int rc = env->reader ? mdb_txn_renew(env->reader) : txn_begin_read(env, &env->reader);
+
+	if (rc == 0)
+		*ret_txn = env->reader;
+	return rc;
+}
+
+void txn_reader_reset(struct env *env)
+{
+	mdb_txn_reset(env->reader);
+}
+
+void txn_reader_end(struct env *env)
+{
+	txn_abort(&env->reader);
+}
+
+int txn_open_tables(struct env *env)
+{
+	unsigned create = env->read_only ? 0 : MDB_CREATE;
+	MDB_cursor *cursor = NULL;
+	MDB_val number, value;
+	MDB_txn *txn = NULL;
+	int rc;
+
+	env->head_next = 1;
+	if ((rc = mdb_txn_begin(env->env, NULL, env->read_only ? MDB_RDONLY : 0, &txn)) != 0
+		|| (rc = mdb_dbi_open(txn, "idx", create, &env->idx)) != 0
+		|| (rc = mdb_dbi_open(txn, "head", create | MDB_INTEGERKEY, &env->head)) != 0
+		|| (rc = mdb_dbi_open(txn, "misc", create, &env->misc)) != 0
+		|| (rc = mdb_cursor_open(txn, env->head, &cursor)) != 0)
+		goto out;
+	rc = mdb_cursor_get(cursor, &number, &value, MDB_LAST);
+	mdb_cursor_close(cursor);
+	if (rc == 0 && number.mv_size == sizeof(env->head_next)) {
+		memcpy(&env->head_next, number.mv_data, sizeof(env->head_next));
+		env->head_next++;
+	}
+	if (rc == 0 || rc == MDB_NOTFOUND)
+		rc = txn_commit(&txn);
+out:
+	txn_abort(&txn);
+	return rc;
+}
+
+static MDB_val key_val(const struct store_key *key)
+{
+	return (MDB_val){ sizeof(*key), (void *)key };
+}
+
+int txn_get(struct env *env, MDB_txn *txn, struct store_key key, struct slice *ret_bytes)
+{
+	MDB_val name = key_val(&key), value;
+	int rc = mdb_get(txn, env->idx, &name, &value);
+
+	if (rc == 0)
+		*ret_bytes = slice_make(value.mv_data, value.mv_size);
+	return rc;
+}
+
+int txn_get_head(struct env *env, MDB_txn *txn, uint64_t number, struct slice *ret_head)
+{
+	MDB_val name = { sizeof(number), &number }, value;
+	int rc = mdb_get(txn, env->head, &name, &value);
+
+	if (rc == 0)
+		*ret_head = slice_make(value.mv_data, value.mv_size);
+	return rc;
+}
+
+int txn_put(struct env *env, MDB_txn *txn, struct store_key key, struct record *record, const struct extent *extents, bool append)
+{
+	MDB_val name = key_val(&key), value;
+	int rc;
+
+	record->head_number = 0;
+	if (record->head.len > HEAD_INLINE_MAX) {
+		uint64_t number = env->head_next;
+		MDB_val head_name = { sizeof(number), &number };
+
+		value = (MDB_val){ record->head.len, (void *)record->head.ptr };
+		if ((rc = mdb_put(txn, env->head, &head_name, &value, MDB_APPEND)) != 0)
+			return rc;
+		env->head_next++;
+		record->head_number = number;
+	}
+	value = (MDB_val){ record_size(record), NULL };
+	if ((rc = mdb_put(txn, env->idx, &name, &value, MDB_RESERVE | (append ? MDB_APPEND : 0))) == 0)
+		record_encode(record, key, extents, value.mv_data);
+	return rc;
+}
+
+int txn_delete(struct env *env, MDB_txn *txn, struct store_key key, uint64_t head_number)
+{
+	MDB_val name = key_val(&key), head_name = { sizeof(head_number), &head_number };
+	int rc = mdb_del(txn, env->idx, &name, NULL);
+
+	if (rc == 0 && head_number != 0) {
+		rc = mdb_del(txn, env->head, &head_name, NULL);
+		if (rc == MDB_NOTFOUND)
+			rc = 0;
+	}
+	return rc;
+}
+
+int txn_touch(struct env *env, MDB_txn *txn)
+{
+	uint64_t number = mdb_txn_id(txn);
+	MDB_val name = { 4, (void *)"tick" }, value = { sizeof(number), &number };
+
+	return mdb_put(txn, env->misc, &name, &value, 0);
+}
+
+int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages)
+{
+	MDB_stat idx, head;
+	int rc;
+
+	if ((rc = mdb_stat(txn, env->idx, &idx)) != 0 || (rc = mdb_stat(txn, env->head, &head)) != 0)
+		return rc;
+	*ret_pages = idx.ms_branch_pages + idx.ms_leaf_pages + idx.ms_overflow_pages
+		+ head.ms_branch_pages + head.ms_leaf_pages + head.ms_overflow_pages;
+	return 0;
+}
+
+int txn_each(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg)
+{
+	MDB_cursor *cursor = NULL;
+	MDB_val name, value;
+	int rc = mdb_cursor_open(txn, env->idx, &cursor);
+
+	while (rc == 0 && (rc = mdb_cursor_get(cursor, &name, &value, MDB_NEXT)) == 0) {
+		struct store_key key;
+
+		if (name.mv_size != sizeof(key)) {
+			rc = MDB_CORRUPTED;
+			break;
+		}
+		memcpy(&key, name.mv_data, sizeof(key));
+		rc = visit(arg, key, slice_make(value.mv_data, value.mv_size));
+	}
+	if (cursor)
+		mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}

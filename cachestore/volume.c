@@ -1,0 +1,298 @@
+/* A volume: opening (sizes, files, a damaged index, the scan), closing, numbers, events. */
+#include "internal.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	MAP_PART = 10,                       /* of the size: 512 bytes and more for each object of 8 KB, with reserve */
+	MAP_MIN = 1024 * 1024,
+	OVERHEAD_BYTES = 64 * 1024,          /* marker, LMDB's lock file, the folder */
+	PAGE_BYTES = 4096,
+	DIRTY_PAGES = 16 * 1024,             /* what commits between two generations of free pages need at most */
+	EVENT_GAP_US = 60 * 1000 * 1000,
+	RESERVE_PART = 16,                   /* of the blocks: kept free, for limbo and for runs */
+};
+
+struct geometry { uint64_t map_bytes, data_bytes; uint32_t blocks; };
+
+static struct geometry geometry_make(uint64_t size)
+{
+	struct geometry geometry = { .map_bytes = size / MAP_PART / OVERHEAD_BYTES * OVERHEAD_BYTES };
+	uint64_t blocks;
+
+	if (geometry.map_bytes < MAP_MIN)
+		geometry.map_bytes = MAP_MIN;
+	blocks = (size - geometry.map_bytes - OVERHEAD_BYTES) / BLOCK_BYTES;
+	geometry.blocks = blocks < NONE - 1 ? (uint32_t)blocks : NONE - 1;
+	geometry.data_bytes = (uint64_t)geometry.blocks * BLOCK_BYTES;
+	return geometry;
+}
+
+static uint64_t min64(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static uint64_t max64(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+struct volume *volume_ref(struct volume *volume)
+{
+	atomic_fetch_add_explicit(&volume->refs, 1, memory_order_relaxed);
+	return volume;
+}
+
+void volume_unref(struct volume *volume)
+{
+	if (atomic_fetch_sub_explicit(&volume->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	folder_close(&volume->folder);
+	blocks_release(&volume->blocks);
+	free((char *)volume->config.name);
+	free((char *)volume->config.path);
+	free(volume);
+}
+
+void volume_event(struct volume *volume, enum event_kind kind, int level, const char *text)
+{
+	uint64_t now = now_us(), last = atomic_load(&volume->event_us[kind]);
+	char line[512];
+	struct store_event event = { .level = level, .text = line };
+
+	if (!volume->config.event || (last != 0 && now - last < EVENT_GAP_US)
+		|| !atomic_compare_exchange_strong(&volume->event_us[kind], &last, now))
+		return;
+	snprintf(line, sizeof(line), "volume '%s': %s", volume->config.name, text);
+	volume->config.event(volume->config.event_arg, &event);
+}
+
+void volume_fail(struct volume *volume, enum store_err err, const char *text)
+{
+	if (err == STORE_DAMAGED && !atomic_exchange(&volume->index_damaged, true))
+		folder_mark(&volume->folder, "damaged");   /* the next start sets the index aside */
+	if (atomic_exchange(&volume->failed, true))
+		return;
+	volume_event(volume, EVENT_failed, STORE_EVENT_error, text);
+}
+
+/* Everything that a size decides. A batch must leave most of a small volume, and most of a small map, alone. */
+static struct volume *volume_make(const struct store_config *config, const struct geometry *geometry)
+{
+	struct volume *volume = must(aligned_alloc(64, (sizeof(*volume) + 63) / 64 * 64));
+	uint64_t map_pages = geometry->map_bytes / PAGE_BYTES;
+
+	memset(volume, 0, sizeof(*volume));
+	atomic_init(&volume->refs, 1);
+	volume->config = *config;
+	volume->config.name = must(strdup(config->name ? config->name : config->path));
+	volume->config.path = must(strdup(config->path));
+	volume->folder = (struct folder){ .marker_fd = -1, .data_fd = -1 };
+	volume->fill_max = config->fill_max ? config->fill_max : FILL_MAX_DEFAULT;
+	volume->shard_count = SHARDS_MIN;
+	while (volume->shard_count < SHARDS_MAX && volume->shard_count < geometry->data_bytes / SHARD_BYTES)
+		volume->shard_count *= 2;
+	/* Half: the other half is for what is being filled. What waits cannot be evicted, so it must not be most of a volume. */
+	volume->queue_max = min64(volume->fill_max / 2, geometry->data_bytes / 4);
+	volume->batch_bytes = min64(config->batch_bytes ? config->batch_bytes : BATCH_BYTES_DEFAULT, geometry->data_bytes / 8);
+	volume->batch_us = config->batch_us ? config->batch_us : BATCH_US_DEFAULT;
+	volume->batch_jobs = (size_t)min64(BATCH_JOBS_MAX, map_pages / 16);
+	volume->doomed_max = 2 * volume->batch_jobs;
+	volume->index_batch_bytes = geometry->map_bytes / 16;
+	/* Half of the map lives, half is for pages that commits have written anew and that are not free yet. */
+	volume->index_pages_max = max64(map_pages / 2, min64(map_pages * 6 / 10, map_pages > 2 * DIRTY_PAGES ? map_pages - 2 * DIRTY_PAGES : 0));
+	volume->body_max = min64(geometry->data_bytes / 4 * 3, volume->fill_max);
+	volume->reserve_blocks = geometry->blocks / RESERVE_PART;
+	blocks_init(&volume->blocks, geometry->blocks);
+	index_init(volume);
+	writer_init(volume);
+	loader_init(volume);
+	return volume;
+}
+
+/* Undoes all but the memory that bodies may still look at. */
+static void volume_stop(struct volume *volume)
+{
+	loader_stop(volume);                    /* first: it may still drop what it finds damaged */
+	writer_stop(volume);
+	atomic_store(&volume->closed, true);
+	index_free(volume);
+}
+
+/* 0, an errno or an MDB error; damage of any kind is an MDB error that env_error_is_damage() knows. */
+static int index_open(struct volume *volume, const char *path, uint64_t map_bytes, bool verified, uint64_t *ret_deleted)
+{
+	struct stat st;
+	int rc = 0;
+
+	if (stat(path, &st) == 0 && (uint64_t)st.st_size > map_bytes)
+		rc = env_shrink(path, map_bytes, volume->blocks.total);
+	if (rc == 0)
+		rc = env_open(&volume->env, path, map_bytes);
+	if (rc == 0 && (rc = scan_run(volume, verified, ret_deleted)) != 0)
+		env_close(&volume->env);
+	return rc;
+}
+
+static enum store_err index_refused(struct volume *volume, int rc, char why[256])
+{
+	enum store_err err = env_error(rc);
+
+	folder_why(why, volume->config.path, "opening the index: %s", mdb_strerror(rc));
+	return err == STORE_DISK_FULL ? STORE_NO_SPACE : err == STORE_DISK_ERROR || err == STORE_INDEX_FULL ? STORE_SYSTEM : err;
+}
+
+/* Opens the index, or sets it aside and makes a new one. */
+static enum store_err index_open_or_replace(struct volume *volume, const struct geometry *geometry, char why[256])
+{
+	struct folder *folder = &volume->folder;
+	bool damaged = folder->damaged, suspect = !folder->clean && !folder->same_boot && !folder->fresh;
+	const char *reason = "an earlier run found it damaged";
+	char path[PATH_ROOM], text[200];
+	uint64_t deleted = 0;
+	int rc = 0;
+
+	if (folder_path(volume->config.path, "index.new", path))
+		unlink(path);                     /* of a copy that was cut short */
+	if (!folder_path(volume->config.path, "index", path))
+		return STORE_NO_FOLDER;
+	/* LMDB can die of a damaged index, of writing to it too: after a crash of the machine it is copied record by record. */
+	if (!damaged && suspect && (rc = env_salvage(path, geometry->map_bytes)) != 0) {
+		damaged = env_error_is_damage(rc);
+		reason = "it cannot be read to its end";
+	}
+	if (!damaged && rc == 0) {
+		rc = index_open(volume, path, geometry->map_bytes, folder->clean, &deleted);
+		damaged = env_error_is_damage(rc);
+		if (damaged)
+			reason = mdb_strerror(rc);
+	}
+	if (damaged && (rc = folder_set_aside(folder)) == 0)
+		rc = index_open(volume, path, geometry->map_bytes, true, &deleted);
+	if (rc != 0)
+		return index_refused(volume, rc, why);
+	if (damaged) {
+		folder_why(why, volume->config.path, "%s (%s)", store_strerror(STORE_DAMAGED), reason);
+		snprintf(text, sizeof(text), "%s (%s)", store_strerror(STORE_DAMAGED), reason);
+		volume_event(volume, EVENT_failed, STORE_EVENT_error, text);
+		return STORE_DAMAGED;
+	}
+	if (atomic_load(&volume->dropped_damaged) > 0) {
+		snprintf(text, sizeof(text), "%llu damaged records were dropped", (unsigned long long)atomic_load(&volume->dropped_damaged));
+		volume_event(volume, EVENT_other, STORE_EVENT_warning, text);
+	}
+	return STORE_OK;
+}
+
+/* With the folder locked: everything up to running threads. */
+static enum store_err volume_begin(struct volume *volume, const struct geometry *geometry, char why[256])
+{
+	struct folder *folder = &volume->folder;
+	enum store_err err, opened;
+
+	if ((err = folder_mark(folder, folder->damaged ? "damaged" : "dirty")) != STORE_OK) {
+		folder_why(why, volume->config.path, "%s", store_strerror(err));
+		return err;
+	}
+	if ((err = folder_allocate(folder, "data", geometry->data_bytes, why)) != STORE_OK)
+		return err;
+	opened = index_open_or_replace(volume, geometry, why);
+	if (opened != STORE_OK && opened != STORE_DAMAGED)
+		return opened;
+	if ((err = folder_allocate(folder, "index", geometry->map_bytes, why)) != STORE_OK)
+		return err;
+	/* Records of what is cut off are deleted, and that is on disk, before it is cut off. */
+	if (mdb_env_sync(volume->env.env, 1) != 0 || folder_shrink_data(folder, geometry->data_bytes) != 0
+		|| (opened == STORE_DAMAGED && folder_mark(folder, "dirty") != STORE_OK)
+		|| !writer_start(volume) || !loader_start(volume)) {
+		folder_why(why, volume->config.path, "%s", strerror(errno));
+		return STORE_SYSTEM;
+	}
+	return opened;
+}
+
+enum store_err volume_open(const struct store_config *config, struct volume **ret_volume, char why[256])
+{
+	struct geometry geometry;
+	struct volume *volume;
+	enum store_err err;
+
+	if (config->size < VOLUME_SIZE_MIN) {
+		folder_why(why, config->path, "%s", store_strerror(STORE_TOO_SMALL));
+		return STORE_TOO_SMALL;
+	}
+	geometry = geometry_make(config->size);
+	volume = volume_make(config, &geometry);
+	if ((err = folder_open(&volume->folder, volume->config.path, why)) == STORE_OK) {
+		err = volume_begin(volume, &geometry, why);
+		if (err != STORE_OK && err != STORE_DAMAGED) {
+			if (volume->folder.fresh)
+				folder_remove_all(&volume->folder);
+			else if (volume->folder.clean)
+				folder_mark(&volume->folder, "clean");   /* no block was written */
+		}
+	}
+	if (err == STORE_OK || err == STORE_DAMAGED) {
+		*ret_volume = volume;
+		return err;
+	}
+	volume_stop(volume);
+	env_close(&volume->env);
+	volume_unref(volume);
+	return err;
+}
+
+void volume_close(struct volume **closing)
+{
+	struct volume *volume = *closing;
+	bool synced;
+
+	*closing = NULL;
+	if (!volume)
+		return;
+	volume_stop(volume);
+	synced = mdb_env_sync(volume->env.env, 1) == 0;
+	env_close(&volume->env);
+	if (synced && !atomic_load(&volume->failed))
+		folder_mark(&volume->folder, "clean");
+	/* The lock goes now; the data file stays open for reads that are in the air, and is not read by others after `closed`. */
+	close(volume->folder.marker_fd);
+	volume->folder.marker_fd = -1;
+	volume_unref(volume);
+}
+
+bool volume_drop(struct volume *volume, struct store_key key, const struct object *object)
+{
+	uint64_t generation = object ? atomic_load(&object->generation) : 0, removed;
+
+	if (object && generation == 0)
+		return false;
+	removed = index_remove(volume, key, generation);
+	if (removed > 0)
+		writer_push_drop(volume, key, removed);
+	return removed > 0;
+}
+
+void volume_stat(struct volume *volume, struct volume_stat *ret_stat)
+{
+	uint64_t limbo = atomic_load(&volume->blocks.limbo_blocks), used = max64(atomic_load(&volume->blocks.used), limbo);
+	struct volume_stat stat = {
+		.objects = atomic_load(&volume->objects), .live_bytes = (used - limbo) * BLOCK_BYTES,
+		.data_bytes = (uint64_t)volume->blocks.total * BLOCK_BYTES,
+		.ram_bytes = atomic_load(&volume->ram_bytes), .fill_bytes = atomic_load(&volume->fill_bytes),
+		.hits_disk = atomic_load(&volume->hits_disk), .puts = atomic_load(&volume->puts),
+		.stored = atomic_load(&volume->stored), .evicted = atomic_load(&volume->evicted),
+		.dropped_damaged = atomic_load(&volume->dropped_damaged), .dropped_error = atomic_load(&volume->dropped_error),
+		.commits = atomic_load(&volume->commits), .commit_us_max = atomic_load(&volume->commit_us_max),
+		.failed = atomic_load(&volume->failed),
+	};
+
+	for (size_t i = 0; i < volume->shard_count; i++) {
+		struct shard *shard = &volume->shards[i];
+
+		pthread_mutex_lock(&shard->lock);
+		stat.gets += shard->gets;
+		stat.hits_ram += shard->hits;
+		pthread_mutex_unlock(&shard->lock);
+	}
+	pthread_mutex_lock(&volume->writer.lock);
+	stat.queue_bytes = volume->writer.bytes;
+	pthread_mutex_unlock(&volume->writer.lock);
+	*ret_stat = stat;
+}

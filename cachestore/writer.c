@@ -1,0 +1,214 @@
+/* The writer's thread and its queue. It takes a batch when there are batch_bytes, or batch_us after the first job came, or
+ * at once when somebody flushes; batch.c stores it. Nobody waits for it: a full queue is STORE_QUEUE_FULL. */
+#include "internal.h"
+
+enum { IDLE_SYNC_US = 1000 * 1000, READER_CHECK_US = 10 * 1000 * 1000 };
+
+void writer_init(struct volume *volume)
+{
+	struct writer *writer = &volume->writer;
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&writer->lock, NULL);
+	pthread_cond_init(&writer->work, &attr);
+	pthread_cond_init(&writer->done, &attr);
+	pthread_condattr_destroy(&attr);
+	writer->last = &writer->first;
+}
+
+/* ---- any thread ---- */
+enum store_err writer_reserve(struct volume *volume, uint64_t bytes)
+{
+	struct writer *writer = &volume->writer;
+	enum store_err err = STORE_OK;
+
+	pthread_mutex_lock(&writer->lock);
+	/* One body alone may be longer than the bound. */
+	if (writer->stop || writer->count >= QUEUE_JOBS_MAX || (writer->bytes > 0 && writer->bytes + bytes > volume->queue_max))
+		err = STORE_QUEUE_FULL;
+	else
+		writer->bytes += bytes;
+	pthread_mutex_unlock(&writer->lock);
+	return err;
+}
+
+void writer_unreserve(struct volume *volume, uint64_t bytes)
+{
+	struct writer *writer = &volume->writer;
+
+	pthread_mutex_lock(&writer->lock);
+	writer->bytes -= bytes;
+	pthread_mutex_unlock(&writer->lock);
+}
+
+static void job_push(struct volume *volume, struct job *job)
+{
+	struct writer *writer = &volume->writer;
+
+	pthread_mutex_lock(&writer->lock);
+	if (!writer->first)
+		writer->first_us = now_us();
+	if (!writer->first || writer->bytes >= volume->batch_bytes)
+		pthread_cond_signal(&writer->work);
+	*writer->last = job;
+	writer->last = &job->next;
+	writer->count++;
+	writer->pushed++;
+	pthread_mutex_unlock(&writer->lock);
+}
+
+void writer_push_put(struct volume *volume, struct object *object, uint64_t bytes)
+{
+	struct job *job = must(malloc(sizeof(*job)));
+
+	*job = (struct job){ .kind = JOB_PUT, .object = object_ref(object), .key = object->key, .generation = object->generation,
+		.bytes = bytes, .index_bytes = object->own_bytes };
+	job_push(volume, job);
+}
+
+void writer_push_drop(struct volume *volume, struct store_key key, uint64_t generation)
+{
+	struct job *job = must(malloc(sizeof(*job)));
+
+	*job = (struct job){ .kind = JOB_DROP, .key = key, .generation = generation };
+	job_push(volume, job);
+}
+
+void volume_flush(struct volume *volume)
+{
+	struct writer *writer = &volume->writer;
+	uint64_t until;
+
+	pthread_mutex_lock(&writer->lock);
+	until = writer->pushed;
+	writer->flushing++;
+	pthread_cond_signal(&writer->work);
+	while (writer->finished < until)
+		pthread_cond_wait(&writer->done, &writer->lock);
+	writer->flushing--;
+	pthread_mutex_unlock(&writer->lock);
+}
+
+/* ---- the writer's thread ---- */
+static void wait_until(struct writer *writer, uint64_t due_us)
+{
+	struct timespec due = { (time_t)(due_us / 1000000), (long)(due_us % 1000000) * 1000 };
+
+	pthread_cond_timedwait(&writer->work, &writer->lock, &due);
+}
+
+/* The newest meta page waits for the next commit to be synced (NOMETASYNC): when none comes, it is done here. */
+static void idle_sync(struct volume *volume)
+{
+	struct writer *writer = &volume->writer;
+
+	writer->unsynced = false;
+	pthread_mutex_unlock(&writer->lock);
+	mdb_env_sync(volume->env.env, 1);
+	pthread_mutex_lock(&writer->lock);
+}
+
+/* Waits for a batch; NULL: stopping, and nothing is left. */
+static struct job *batch_take(struct volume *volume, size_t *ret_count)
+{
+	struct writer *writer = &volume->writer;
+	uint64_t bytes = 0, index_bytes = 0, due;
+	struct job *batch, **end;
+
+	pthread_mutex_lock(&writer->lock);
+	while (!writer->first && !writer->stop) {
+		due = now_us() + IDLE_SYNC_US;
+		if (!writer->unsynced)
+			pthread_cond_wait(&writer->work, &writer->lock);
+		else
+			wait_until(writer, due);
+		if (!writer->first && writer->unsynced && now_us() >= due)
+			idle_sync(volume);
+	}
+	due = writer->first_us + volume->batch_us;
+	while (writer->first && !writer->stop && !writer->flushing && writer->bytes < volume->batch_bytes && now_us() < due)
+		wait_until(writer, due);
+	batch = writer->first;
+	*ret_count = 0;
+	for (end = &batch; *end && *ret_count < volume->batch_jobs; end = &(*end)->next, (*ret_count)++) {
+		bytes += (*end)->bytes;
+		index_bytes += (*end)->index_bytes;
+		if (*ret_count > 0 && (bytes > volume->batch_bytes || index_bytes > volume->index_batch_bytes))
+			break;
+	}
+	writer->first = *end;
+	*end = NULL;
+	if (!writer->first)
+		writer->last = &writer->first;    /* else first_us stays: what is left over has waited already */
+	pthread_mutex_unlock(&writer->lock);
+	return batch;
+}
+
+/* Everything in a batch is stored or has failed: lets go of it. */
+static void batch_end(struct volume *volume, struct job *batch, size_t count)
+{
+	struct writer *writer = &volume->writer;
+	uint64_t bytes = 0;
+
+	while (batch) {
+		struct job *job = batch;
+
+		batch = job->next;
+		bytes += job->bytes;
+		if (job->object)
+			body_uncharge(job->object->body);
+		object_unref(&job->object);
+		free(job);
+	}
+	pthread_mutex_lock(&writer->lock);
+	writer->bytes -= bytes;
+	writer->count -= count;
+	writer->finished += count;
+	pthread_cond_broadcast(&writer->done);
+	pthread_mutex_unlock(&writer->lock);
+}
+
+static void *writer_run(void *arg)
+{
+	struct volume *volume = arg;
+	struct writer *writer = &volume->writer;
+	struct job *batch;
+	size_t count;
+	int dead;
+
+	while ((batch = batch_take(volume, &count))) {
+		if (writer->reader_check_us + READER_CHECK_US < now_us()) {
+			writer->reader_check_us = now_us();
+			mdb_reader_check(volume->env.env, &dead);
+		}
+		batch_store(volume, batch);
+		batch_end(volume, batch, count);
+	}
+	return NULL;
+}
+
+bool writer_start(struct volume *volume)
+{
+	volume->writer.started = pthread_create(&volume->writer.thread, NULL, writer_run, volume) == 0;
+	return volume->writer.started;
+}
+
+void writer_stop(struct volume *volume)
+{
+	struct writer *writer = &volume->writer;
+
+	pthread_mutex_lock(&writer->lock);
+	writer->stop = true;
+	pthread_cond_signal(&writer->work);
+	pthread_mutex_unlock(&writer->lock);
+	if (writer->started)
+		pthread_join(writer->thread, NULL);
+	writer->started = false;
+	pthread_cond_destroy(&writer->work);
+	pthread_cond_destroy(&writer->done);
+	pthread_mutex_destroy(&writer->lock);
+	free(writer->doomed);
+	writer->doomed = NULL;
+}

@@ -1,0 +1,182 @@
+/* The configuration: text -> tokens -> a checked, immutable struct conf, shared under a reference count.
+ *
+ * A configuration is loaded whole or not at all. All errors of one load are reported in one run, each as
+ *   FILE:LINE:COL: message
+ *       the line
+ *       ^~~~~ caret under the token, and a suggestion when one is near
+ * Positions survive parsing (struct conf_pos in what is checked later). Check (-t), start and reload are this one path.
+ * Threads: load in any thread; a loaded conf is read-only but for its reference count. */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdio.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <netinet/in.h>
+
+#include "slice.h"
+
+struct conf_pos { const char *file; unsigned line, col; };
+
+/* An address to listen on or to connect to. `text` is how it is shown: 127.0.0.1:80, [::1]:80, unix:/path. */
+struct conf_addr {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+	} sa;
+	socklen_t len;
+	struct slice text;
+};
+
+/* A text with variables, compiled: pieces in order. A template without variables is one literal piece (or none). */
+enum conf_variable {
+	CONF_VAR_literal,      /* text = the literal */
+	CONF_VAR_request_field,/* text = the field's name: $http_accept_language -> accept-language */
+#define VARIABLE(name, doc) CONF_VAR_##name,
+#include "tbl/variables.h"
+#undef VARIABLE
+	CONF_VAR_COUNT
+};
+struct conf_piece { enum conf_variable var; struct slice text; };
+struct conf_template { const struct conf_piece *pieces; size_t count; };
+
+struct conf_header { struct slice name; struct conf_template value; };
+
+struct conf_volume {
+	struct slice name;               /* [A-Za-z0-9._-]+ */
+	struct slice path;
+	uint64_t size, ram, fill_max;    /* bytes */
+	unsigned index;                  /* in conf.volumes */
+	unsigned bound;                  /* how many locations are bound to it */
+	struct conf_pos pos;
+};
+
+struct conf_origin {                 /* one `server` of an upstream, or one address of a proxy_pass */
+	struct slice host; uint16_t port;/* as written; host is a name or an address without brackets */
+	struct conf_addr *addrs;         /* resolved at load (getaddrinfo); at least one unless unresolved */
+	size_t addr_count;
+	unsigned weight;                 /* 1..1000, default 1 */
+	unsigned max_fails;              /* default 1; 0: never taken out */
+	uint64_t fail_timeout_us;        /* default 10 s */
+	bool backup, down;
+	unsigned index;                  /* in conf_upstream.origins */
+	struct conf_pos pos;
+};
+
+struct conf_upstream {
+	struct slice name;               /* of the block, or host:port of a proxy_pass */
+	struct conf_origin *origins;
+	size_t origin_count;
+	size_t keepalive;                /* idle connections a worker keeps, default 64 */
+	unsigned index;                  /* in conf.upstreams */
+	struct conf_pos pos;
+};
+
+struct settings {                    /* one member a SETTING row; sizes in bytes, times in microseconds */
+#define CONF_TYPE_SIZE uint64_t
+#define CONF_TYPE_TIME uint64_t
+#define CONF_TYPE_COUNT uint64_t
+#define CONF_TYPE_RATE uint64_t
+#define CONF_TYPE_FLAG bool
+#define SETTING(name, KIND, fallback, min, max, where, doc) CONF_TYPE_##KIND name;
+#define DIRECTIVE(name, where, min, max, block, doc)
+#include "tbl/directives.h"
+#undef SETTING
+#undef DIRECTIVE
+};
+
+enum conf_match { CONF_MATCH_prefix, CONF_MATCH_prefix_final /* ^~ */, CONF_MATCH_exact, CONF_MATCH_regex, CONF_MATCH_regex_nocase };
+
+struct conf_location {
+	enum conf_match match;
+	struct slice pattern;
+	void *regex;                     /* pcre2_code *, JIT compiled; NULL for prefix and exact */
+	struct settings set;             /* merged from all levels */
+	struct conf_volume *volume;      /* NULL: no cache */
+	bool cache_off;                  /* `proxy_cache off` was written (here or outside) */
+	bool cache_named;                /* a volume was named at this or an outer level */
+	struct conf_upstream *upstream;  /* NULL: no proxy_pass */
+	struct slice proxy_host;         /* host[:port] as written in proxy_pass */
+	struct slice proxy_path;         /* path of proxy_pass that replaces the prefix; ptr == NULL: target unchanged */
+	bool origin_http_1_0;            /* proxy_http_version 1.0 */
+	struct conf_header *set_headers; size_t set_header_count;   /* for the origin; merged, the innermost wins by name */
+	struct conf_header *add_headers; size_t add_header_count;   /* for the client; merged */
+	struct slice *login_cookies; size_t login_cookie_count;
+	unsigned return_code;            /* 0: no return */
+	struct conf_template return_text;
+	struct slice route;              /* "server_name location", for the log */
+	struct conf_server *server;
+	struct conf_location *outer;     /* the location it is written in; else the server's fallback */
+	bool has_inner;                  /* locations are written in it */
+	struct conf_pos pos;
+};
+
+struct conf_network { int family; unsigned char addr[16]; unsigned bits; };
+
+struct conf_name { enum { CONF_NAME_exact, CONF_NAME_suffix /* *.x: text = .x */, CONF_NAME_prefix /* x.*: text = x. */, CONF_NAME_regex } kind; struct slice text; void *regex; struct conf_pos pos; };
+
+struct conf_server {
+	struct conf_name *names; size_t name_count;
+	struct slice first_name;         /* "_" when none was given */
+	struct conf_location *locations; size_t location_count;   /* in order of the file */
+	struct conf_location *fallback;  /* server level settings: for requests that match no location; return of the server */
+	struct settings set;
+	struct conf_network *trusted; size_t trusted_count;
+	struct conf_pos pos;
+};
+
+struct conf_listen {                 /* one address; several servers may share it */
+	struct conf_addr addr;
+	int backlog;
+	struct conf_server **servers; size_t server_count;
+	struct conf_server *fallback;    /* default_server, else the first */
+	void *names;                     /* index of the servers' names: route.c's own */
+	struct conf_pos pos;
+};
+
+struct conf {
+	atomic_uint refs;
+	uint64_t generation;             /* set by the daemon, from 1 */
+	unsigned workers;                /* resolved: auto = cores */
+	struct slice user, group, pid_file, node, error_log, error_level, access_log;   /* empty: not given */
+	struct conf_addr *metrics;       /* NULL: no metrics page */
+	uint64_t connections_max;        /* per worker, default 16384 */
+	struct conf_listen *listens; size_t listen_count;
+	struct conf_server **servers; size_t server_count;
+	struct conf_volume **volumes; size_t volume_count;
+	struct conf_upstream **upstreams; size_t upstream_count;
+	void *priv;                      /* arena and compiled patterns: conf.c's own */
+};
+
+/* Quick mode (no file): what the options say. Unset slices have len 0. */
+struct conf_quick {
+	struct slice listen, origin, volume /* DIR:SIZE */, access_log, metrics;
+	unsigned workers;                /* 0: auto */
+};
+
+/* Both return a configuration with one reference, or NULL after writing every error to `messages`. Notes (such as
+ * "proxy_buffering has no effect") are written there too and do not fail the load. */
+struct conf *conf_load_file(const char *path, FILE *messages);
+struct conf *conf_load_quick(const struct conf_quick *quick, FILE *messages);
+struct conf *conf_ref(struct conf *conf);
+void conf_unref(struct conf **conf);          /* NULL is fine; the last one frees */
+
+/* -T: the effective configuration in the language itself, defaults included. Loading the output gives the same. */
+void conf_print(const struct conf *conf, FILE *out);
+/* The table of directives for people: proxyd --help-conf. */
+void conf_print_help(FILE *out);
+
+/* Routing; pure, read-only. host: lower case, no port. path: as received, up to the query (prefix and regex match the
+ * percent-decoded, dot-normalised path that the caller gives). NULL when no location matches. */
+struct conf_server *conf_find_server(const struct conf_listen *listen, struct slice host);
+struct conf_location *conf_find_location(const struct conf_server *server, struct slice path);
+bool conf_is_trusted(const struct conf_server *server, const struct sockaddr *peer);
+
+/* "8m" -> bytes, "30s" -> microseconds. False when it is not one. Pure. */
+bool conf_parse_size(struct slice text, uint64_t *ret_bytes);
+bool conf_parse_time(struct slice text, uint64_t *ret_us);
+
+#endif

@@ -1,0 +1,170 @@
+/* What a location asks of its origin: proxy_pass, the fields it is sent, the cache between. */
+#include "internal.h"
+
+enum { HTTP_PORT = 80 };
+
+/* Cuts the URL behind its scheme into the address and the path; path.ptr == NULL when there is none. */
+static void split_url(struct slice rest, struct slice *ret_address, struct slice *ret_path)
+{
+	size_t end = 0;
+
+	*ret_path = (struct slice){ NULL, 0 };
+	if (slice_starts(rest, SLICE("unix:"))) {
+		/* unix:/path:/uri, as in nginx */
+		const char *colon = memchr(rest.ptr + 5, ':', rest.len - 5);
+		end = colon ? (size_t)(colon - rest.ptr) : rest.len;
+		*ret_address = slice_make(rest.ptr, end);
+		if (colon)
+			*ret_path = slice_make(colon + 1, rest.len - end - 1);
+		return;
+	}
+	while (end < rest.len && rest.ptr[end] != '/' && rest.ptr[end] != '?' && rest.ptr[end] != '#')
+		end++;
+	*ret_address = slice_make(rest.ptr, end);
+	if (end < rest.len)
+		*ret_path = slice_make(rest.ptr + end, rest.len - end);
+}
+
+static bool check_path(struct load *load, struct conf_pos pos, const struct conf_location *location, struct slice path)
+{
+	bool good = path.len > 0 && path.ptr[0] == '/';
+
+	for (size_t i = 0; i < path.len; i++)
+		good = good && path.ptr[i] > ' ' && path.ptr[i] < 0x7f && path.ptr[i] != '?' && path.ptr[i] != '#';
+	if (!good)
+		load_error(load, pos, "'%.*s' cannot replace the location's prefix: a path, without query", SLICE_ARG(path));
+	else if (location->match == CONF_MATCH_regex || location->match == CONF_MATCH_regex_nocase)
+		load_error(load, pos, "the path '%.*s' would replace the location's prefix, and a regular expression has none: remove it", SLICE_ARG(path));
+	else
+		return true;
+	return false;
+}
+
+static void use_upstream(struct load *load, struct conf_location *here, struct conf_pos pos, struct slice address)
+{
+	struct endpoint endpoint;
+	const char *colon = memchr(address.len ? address.ptr : "", ':', address.len);
+	struct slice host = colon ? slice_make(address.ptr, (size_t)(colon - address.ptr)) : address;
+	struct conf_upstream *named = upstream_find(load, host);
+
+	if (named && colon && !slice_starts(address, SLICE("unix:"))) {
+		load_error(load, pos, "the ports of upstream '%.*s' stand in its server lines: write http://%.*s", SLICE_ARG(host), SLICE_ARG(host));
+		return;
+	}
+	here->proxy_host = address;
+	here->upstream = named;
+	if (named || !endpoint_parse(load, pos, address, HTTP_PORT, false, &endpoint))
+		return;
+	if (endpoint.is_unix)
+		here->proxy_host = SLICE("localhost");
+	here->upstream = upstream_implicit(load, pos, &endpoint);
+}
+
+void conf_proxy_pass(struct load *load, struct scope *scope, const struct statement *st)
+{
+	const struct token *url = &st->args[0];
+	const size_t scheme = sizeof("http://") - 1;
+	struct slice rest, address, path;
+
+	if (url->text.len >= scheme + 1 && strncasecmp(url->text.ptr, "https://", scheme + 1) == 0) {
+		load_error(load, url->pos, "there is no TLS to origins: write http://");
+		return;
+	}
+	if (url->text.len < scheme || strncasecmp(url->text.ptr, "http://", scheme) != 0) {
+		load_error(load, url->pos, "'%.*s' has no scheme: write http://%.*s", SLICE_ARG(url->text), SLICE_ARG(url->text));
+		return;
+	}
+	const char *dollar = memchr(url->text.ptr, '$', url->text.len);
+	if (dollar) {
+		load_error(load, token_pos_at(url, (size_t)(dollar - url->text.ptr)), "proxy_pass takes no variables: write a location or a server for each origin");
+		return;
+	}
+	rest = slice_make(url->text.ptr + scheme, url->text.len - scheme);
+	split_url(rest, &address, &path);
+	if (path.ptr && !check_path(load, token_pos_at(url, (size_t)(path.ptr - url->text.ptr)), scope->here, path))
+		return;
+	scope->here->proxy_path = path;
+	use_upstream(load, scope->here, token_pos_at(url, scheme), address);
+}
+
+void conf_proxy_set_header(struct load *load, struct scope *scope, const struct statement *st)
+{
+	struct conf_location *here = scope->here, *around = here->outer;
+	struct field_list list = { &here->set_headers, &here->set_header_count }, outer = { NULL, NULL };
+	struct conf_header header;
+	struct slice name = st->args[0].text;
+
+	/* Every tutorial has these: proxyd keeps connections and passes upgrades on without being told. */
+	if (slice_eq_nocase(name, SLICE("upgrade")) || slice_eq_nocase(name, SLICE("connection"))) {
+		load_note(load, st->args[0].pos, "'%.*s' has no effect here: connections and upgrades are managed by proxyd", SLICE_ARG(name));
+		return;
+	}
+	if (!field_parse(load, &st->args[0], &st->args[1], &header))
+		return;
+	if (field_is_own(name)) {
+		load_error(load, st->args[0].pos, "'%.*s' is written by proxyd itself", SLICE_ARG(name));
+		return;
+	}
+	if (around)
+		outer = (struct field_list){ &around->set_headers, &around->set_header_count };
+	field_add(load, st->args[0].pos, &list, around ? &outer : NULL, &header, true);
+}
+
+void conf_proxy_http_version(struct load *load, struct scope *scope, const struct statement *st)
+{
+	struct slice version = st->args[0].text;
+
+	if (slice_eq(version, SLICE("1.0")))
+		scope->here->origin_http_1_0 = true;
+	else if (slice_eq(version, SLICE("1.1")))
+		scope->here->origin_http_1_0 = false;
+	else
+		load_error(load, st->args[0].pos, "'%.*s' is not spoken to origins: 1.1 or 1.0", SLICE_ARG(version));
+}
+
+void conf_proxy_cache(struct load *load, struct scope *scope, const struct statement *st)
+{
+	struct conf *conf = load->conf;
+	struct conf_location *here = scope->here;
+	const struct token *name = &st->args[0];
+	struct suggestion near;
+
+	if (slice_eq(name->text, SLICE("off"))) {
+		here->volume = NULL;
+		here->cache_off = true;
+		here->cache_named = false;
+		return;
+	}
+	suggest_start(&near, name->text);
+	for (size_t i = 0; i < conf->volume_count; i++) {
+		if (slice_eq(conf->volumes[i]->name, name->text)) {
+			here->volume = conf->volumes[i];
+			here->cache_off = false;
+			here->cache_named = true;
+			return;
+		}
+		suggest_offer(&near, conf->volumes[i]->name);
+	}
+	load->doubtful = true;
+	load_error(load, name->pos, "there is no volume '%.*s'%s%s", SLICE_ARG(name->text), suggest_text(&near),
+		conf->volume_count ? "" : ": write volume NAME { path FOLDER; size SIZE; }");
+}
+
+void conf_proxy_buffering(struct load *load, struct scope *scope, const struct statement *st)
+{
+	struct slice value = st->args[0].text;
+
+	(void)scope;
+	if (slice_eq(value, SLICE("on")))
+		load_note(load, st->name.pos, "proxy_buffering on has no effect: answers are always streamed; see stream_buffer");
+	else if (!slice_eq(value, SLICE("off")))
+		load_error(load, st->args[0].pos, "'%.*s' is not on or off", SLICE_ARG(value));
+}
+
+void conf_proxy_redirect(struct load *load, struct scope *scope, const struct statement *st)
+{
+	(void)scope;
+	if (st->arg_count != 1 || !slice_eq(st->args[0].text, SLICE("off")))
+		if (st->arg_count != 1 || !slice_eq(st->args[0].text, SLICE("default")))
+			load_error(load, st->args[0].pos, "Location passes unchanged: write off, or let the origin send the right one (it gets Host unchanged)");
+}

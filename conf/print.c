@@ -1,0 +1,261 @@
+/* -T: the effective configuration in the language itself; and the manual of its directives. */
+#include <inttypes.h>
+
+#include "internal.h"
+
+void word_print(struct slice word, FILE *out)
+{
+	bool plain = word.len > 0;
+
+	for (size_t i = 0; i < word.len; i++)
+		plain = plain && (unsigned char)word.ptr[i] > ' ' && !strchr("{};#\"'\\\x7f", word.ptr[i]);
+	if (plain) {
+		fwrite(word.ptr, 1, word.len, out);
+		return;
+	}
+	fputc('"', out);
+	for (size_t i = 0; i < word.len; i++) {
+		char c = word.ptr[i];
+		switch (c) {
+		case '"': case '\\': fputc('\\', out); fputc(c, out); break;
+		case '\n': fputs("\\n", out); break;
+		case '\r': fputs("\\r", out); break;
+		case '\t': fputs("\\t", out); break;
+		default: fputc(c, out); break;
+		}
+	}
+	fputc('"', out);
+}
+
+static void line_print(const char *indent, const char *name, struct slice value, FILE *out)
+{
+	if (value.len == 0)
+		return;
+	fprintf(out, "%s%s ", indent, name);
+	word_print(value, out);
+	fputs(";\n", out);
+}
+
+/* The fields that `list` has and `outer` has not: what was written at this level. */
+static void fields_print(const char *indent, const char *name, const struct conf_header *list, size_t count,
+	const struct conf_header *outer, size_t outer_count, FILE *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		bool inherited = false;
+		for (size_t o = 0; o < outer_count; o++)
+			inherited = inherited || outer[o].name.ptr == list[i].name.ptr;
+		if (inherited)
+			continue;
+		fprintf(out, "%s%s ", indent, name);
+		word_print(list[i].name, out);
+		fputc(' ', out);
+		template_print(&list[i].value, out);
+		fputs(";\n", out);
+	}
+}
+
+/* What a level says beyond the one around it. */
+static void level_print(const struct conf_location *here, const char *indent, FILE *out)
+{
+	static const struct conf_location nothing;
+	const struct conf_location *outer = here->outer ? here->outer : &nothing;
+
+	settings_print(&here->set, here->outer ? &outer->set : NULL, indent, out);
+	fields_print(indent, "proxy_set_header", here->set_headers, here->set_header_count, outer->set_headers, outer->set_header_count, out);
+	fields_print(indent, "add_header", here->add_headers, here->add_header_count, outer->add_headers, outer->add_header_count, out);
+	for (size_t i = outer->login_cookie_count; i < here->login_cookie_count; i++)
+		line_print(indent, "login_cookie", here->login_cookies[i], out);
+	if (here->origin_http_1_0 != outer->origin_http_1_0)
+		fprintf(out, "%sproxy_http_version %s;\n", indent, here->origin_http_1_0 ? "1.0" : "1.1");
+	if (here->volume != outer->volume && here->volume)
+		line_print(indent, "proxy_cache", here->volume->name, out);
+	if (here->cache_off && !outer->cache_off)
+		fprintf(out, "%sproxy_cache off;\n", indent);
+	if (here->return_code) {
+		fprintf(out, "%sreturn %u", indent, here->return_code);
+		if (here->return_text.count > 0) {
+			fputc(' ', out);
+			template_print(&here->return_text, out);
+		}
+		fputs(";\n", out);
+	}
+}
+
+static void trusted_print(const struct conf_server *server, size_t inherited, const char *indent, FILE *out)
+{
+	for (size_t i = inherited; i < server->trusted_count; i++) {
+		fprintf(out, "%strusted_proxy ", indent);
+		network_print(&server->trusted[i], out);
+		fputs(";\n", out);
+	}
+}
+
+static void pass_print(const struct conf_location *location, const char *indent, FILE *out)
+{
+	bool is_unix = slice_starts(location->upstream->name, SLICE("unix:"));
+	struct slice address = is_unix ? location->upstream->name : location->proxy_host;
+	char *url = NULL;
+
+	if (asprintf(&url, "http://%.*s%s%.*s", SLICE_ARG(address), is_unix && location->proxy_path.ptr ? ":" : "", SLICE_ARG(location->proxy_path)) < 0)
+		url = NULL;
+	line_print(indent, "proxy_pass", slice_str(must(url)), out);
+	free(url);
+}
+
+/* The locations written in `level`, and what is written in them. */
+static void locations_print(const struct conf_server *server, const struct conf_location *level, unsigned depth, FILE *out)
+{
+	static const char tabs[] = "\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t";
+	static const char *const signs[] = { [CONF_MATCH_prefix] = "", [CONF_MATCH_prefix_final] = "^~ ", [CONF_MATCH_exact] = "= ",
+		[CONF_MATCH_regex] = "~ ", [CONF_MATCH_regex_nocase] = "~* " };
+	const char *indent = tabs + sizeof(tabs) - 1 - depth, *inner = indent - 1;
+
+	CHECK(depth + 1 < sizeof(tabs));
+	for (size_t i = 0; i < server->location_count; i++) {
+		const struct conf_location *location = &server->locations[i];
+		if (location->outer != level)
+			continue;
+		fprintf(out, "%slocation %s", indent, signs[location->match]);
+		word_print(location->pattern, out);
+		fputs(" {\n", out);
+		level_print(location, inner, out);
+		if (location->upstream)
+			pass_print(location, inner, out);
+		if (location->has_inner)
+			locations_print(server, location, depth + 1, out);
+		fprintf(out, "%s}\n", indent);
+	}
+}
+
+static void names_print(const struct conf_server *server, FILE *out)
+{
+	for (size_t i = 0; i < server->name_count; i++) {
+		const struct conf_name *name = &server->names[i];
+		char *text = NULL;
+		const char *before = name->kind == CONF_NAME_suffix ? "*" : name->kind == CONF_NAME_regex ? "~" : "";
+		if (asprintf(&text, "%s%.*s%s", before, SLICE_ARG(name->text), name->kind == CONF_NAME_prefix ? "*" : "") < 0)
+			text = NULL;
+		fputs("\tserver_name ", out);
+		word_print(slice_str(must(text)), out);
+		fputs(";\n", out);
+		free(text);
+	}
+}
+
+static void server_print(const struct conf *conf, const struct conf_server *server, FILE *out)
+{
+	const struct conf_priv *priv = conf->priv;
+
+	fputs("\nserver {\n", out);
+	for (size_t i = 0; i < conf->listen_count; i++) {
+		const struct conf_listen *listen = &conf->listens[i];
+		for (size_t s = 0; s < listen->server_count; s++) {
+			if (listen->servers[s] != server)
+				continue;
+			fputs("\tlisten ", out);
+			word_print(listen->addr.text, out);
+			fprintf(out, "%s backlog=%d;\n", listen->fallback == server ? " default_server" : "", listen->backlog);
+		}
+	}
+	names_print(server, out);
+	trusted_print(server, priv->http->trusted_count, "\t", out);
+	level_print(server->fallback, "\t", out);
+	locations_print(server, server->fallback, 1, out);
+	fputs("}\n", out);
+}
+
+static void volume_print(const struct conf_volume *volume, FILE *out)
+{
+	char text[VALUE_TEXT_MAX];
+
+	fputs("\nvolume ", out);
+	word_print(volume->name, out);
+	fputs(" {\n", out);
+	line_print("\t", "path", volume->path, out);
+	fprintf(out, "\tsize %s;\n", size_text(volume->size, text));
+	fprintf(out, "\tram %s;\n", size_text(volume->ram, text));
+	fprintf(out, "\tfill_max %s;\n}\n", size_text(volume->fill_max, text));
+}
+
+static void upstream_print(const struct conf_upstream *upstream, FILE *out)
+{
+	char text[VALUE_TEXT_MAX];
+
+	fputs("\nupstream ", out);
+	word_print(upstream->name, out);
+	fprintf(out, " {\n\tkeepalive %zu;\n", upstream->keepalive);
+	for (size_t i = 0; i < upstream->origin_count; i++) {
+		const struct conf_origin *origin = &upstream->origins[i];
+		bool v6 = memchr(origin->host.ptr, ':', origin->host.len) && origin->port;
+		fputs("\tserver ", out);
+		char *address = NULL;
+		int len = origin->port ? asprintf(&address, "%s%.*s%s:%u", v6 ? "[" : "", SLICE_ARG(origin->host), v6 ? "]" : "", origin->port)
+			: asprintf(&address, "%.*s", SLICE_ARG(origin->host));
+		word_print(slice_str(must(len < 0 ? NULL : address)), out);
+		free(address);
+		fprintf(out, " weight=%u max_fails=%u fail_timeout=%s%s%s;\n", origin->weight, origin->max_fails,
+			time_text(origin->fail_timeout_us, text), origin->backup ? " backup" : "", origin->down ? " down" : "");
+	}
+	fputs("}\n", out);
+}
+
+static void main_print(const struct conf *conf, FILE *out)
+{
+	fprintf(out, "workers %u;\n", conf->workers);
+	if (conf->user.len) {
+		fputs("user ", out);
+		word_print(conf->user, out);
+		if (conf->group.len) {
+			fputc(' ', out);
+			word_print(conf->group, out);
+		}
+		fputs(";\n", out);
+	}
+	line_print("", "pid", conf->pid_file, out);
+	line_print("", "node", conf->node, out);
+	if (conf->error_log.len) {
+		fputs("error_log ", out);
+		word_print(conf->error_log, out);
+		fprintf(out, "%s%.*s;\n", conf->error_level.len ? " " : "", SLICE_ARG(conf->error_level));
+	}
+	line_print("", "access_log", conf->access_log, out);
+	if (conf->metrics)
+		line_print("", "metrics", conf->metrics->text, out);
+	fprintf(out, "connections_max %" PRIu64 ";\n", conf->connections_max);
+}
+
+void conf_print(const struct conf *conf, FILE *out)
+{
+	const struct conf_priv *priv = conf->priv;
+
+	main_print(conf, out);
+	level_print(priv->http->fallback, "", out);
+	trusted_print(priv->http, 0, "", out);
+	for (size_t i = 0; i < conf->volume_count; i++)
+		volume_print(conf->volumes[i], out);
+	for (size_t i = 0; i < conf->upstream_count; i++)
+		if (!upstream_is_implicit(conf->upstreams[i]))
+			upstream_print(conf->upstreams[i], out);
+	for (size_t i = 0; i < conf->server_count; i++)
+		server_print(conf, conf->servers[i], out);
+}
+
+void conf_print_help(FILE *out)
+{
+	static const char *const kinds[] = { [SETTING_SIZE] = "SIZE", [SETTING_TIME] = "TIME", [SETTING_COUNT] = "NUMBER",
+		[SETTING_RATE] = "RATE", [SETTING_FLAG] = "on | off" };
+	char text[128];
+
+	fputs("Directives. A level's values hold for the levels within it. Sizes: 512, 4k, 8m, 1g. Times: 500ms, 30s, 5m, 1h, 1d.\n"
+		"The http block is optional: what stands in http may stand at the top level too.\n", out);
+	for (size_t i = 0; i < directive_count; i++) {
+		const struct directive *row = &directive_rows[i];
+		fprintf(out, "\n%s%s%s\n    %s\n", row->name.ptr, row->kind == SETTING_none ? row->block ? " ... { }" : " ..." : " ",
+			row->kind == SETTING_none ? "" : kinds[row->kind], place_names(row->where, text, sizeof(text)));
+		if (row->kind != SETTING_none)
+			fprintf(out, "    default: %s%s%s%s%s\n", row->fallback, row->min[0] ? ", from " : "", row->min, row->max[0] ? " to " : "", row->max);
+		fprintf(out, "    %s\n", row->doc);
+	}
+	fputs("\nVariables of texts ($name or ${name}):\n", out);
+	template_print_help(out);
+}

@@ -1,0 +1,56 @@
+/* One run of the audit: files in, counts and findings out. */
+#ifndef LOGAUDIT_AUDIT_H
+#define LOGAUDIT_AUDIT_H
+
+#include "finding.h"
+#include "input.h"
+#include "line.h"
+#include "metrics.h"
+#include "rule.h"
+#include "tally.h"
+
+struct rejects { struct group group; char *example; };          /* example: the first column or detail, or NULL */
+
+/* A rule that was silent since a header line lacked one of its columns. */
+struct blind { bool blind; struct slice column; struct place header; };
+
+struct audit_file { char *path; uint64_t dev, ino; };
+
+struct audit {
+	struct audit_file *files;
+	size_t file_count;
+	struct line_parser parser;
+	struct place here;
+	/* Physical lines. lines_read = lines_counted + lines_rejected; header lines stand beside. */
+	uint64_t lines_read, lines_counted, lines_rejected, lines_header;
+	uint64_t file_counted, file_rejected;
+	struct rejects rejects[REJECT_COUNT];
+	struct tally tally;
+	struct metrics metrics;
+	void *rule_state[RULE_COUNT];
+	bool rule_on[RULE_COUNT];        /* has all its columns in the present file */
+	struct blind blind[RULE_COUNT];
+	struct findings findings;
+	char **troubles;                 /* files that could not be read, or not to their end: sentences */
+	size_t trouble_count;
+	char **notes;                    /* what the reader should know but is no failure */
+	size_t note_count;
+	bool file_newer;
+};
+
+void audit_init(struct audit *audit);
+/* Reads one file to its end, whatever it holds. Troubles and notes are collected. */
+void audit_read(struct audit *audit, const char *path);
+/* The parts of audit_read, for what is not a file: a name to begin with, then lines. False: read no further. */
+void audit_begin(struct audit *audit, const char *name);
+bool audit_line(struct audit *audit, struct slice text, uint64_t number, enum input_trouble trouble);
+void audit_end(struct audit *audit);
+/* Lets the rules speak. Call once, after all files. */
+void audit_finish(struct audit *audit);
+void audit_release(struct audit *audit);
+
+const char *audit_path(const struct audit *audit, struct place at);
+/* The worst severity found, or -1. */
+int audit_worst(const struct audit *audit);
+
+#endif

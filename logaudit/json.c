@@ -1,0 +1,265 @@
+/* The same as JSON, for programs: one object. Texts are as they stand in the log; bytes that are no UTF-8 become \xHH. */
+#include <jansson.h>
+
+#include "report.h"
+#include "show.h"
+
+static json_t *text(struct slice s)
+{
+	char shown[SHOW_TEXT_MAX];
+
+	return must(json_string(show_text(shown, s, 0)));
+}
+
+static void put_number(json_t *object, const char *name, uint64_t n)
+{
+	/* JSON's whole numbers are signed here; a hostile line may hold more. */
+	json_object_set_new(object, name, must(n <= INT64_MAX ? json_integer((json_int_t)n) : json_real((double)n)));
+}
+
+static void put_text(json_t *object, const char *name, const char *value)
+{
+	json_object_set_new(object, name, text(slice_str(value)));
+}
+
+static void put_ratio(json_t *object, const char *name, uint64_t part, uint64_t whole)
+{
+	json_object_set_new(object, name, must(whole ? json_real((double)part / (double)whole) : json_null()));
+}
+
+static json_t *evidence_json(const struct audit *audit, const struct evidence *evidence)
+{
+	json_t *list = must(json_array());
+
+	for (unsigned i = 0; i < evidence->count; i++) {
+		json_t *place = must(json_object());
+		put_text(place, "file", audit_path(audit, evidence->at[i]));
+		put_number(place, "line", evidence->at[i].line);
+		json_array_append_new(list, place);
+	}
+	return list;
+}
+
+static void lines_json(const struct audit *audit, json_t *root)
+{
+	json_t *rejected = must(json_array()), *errors = must(json_array()), *notes = must(json_array());
+
+	put_number(root, "lines_read", audit->lines_read);
+	put_number(root, "lines_counted", audit->lines_counted);
+	put_number(root, "lines_rejected", audit->lines_rejected);
+	put_number(root, "lines_header", audit->lines_header);
+	for (int i = 0; i < REJECT_COUNT; i++) {
+		const struct rejects *r = &audit->rejects[i];
+		json_t *row;
+		if (!r->group.count) continue;
+		row = must(json_object());
+		put_text(row, "reason", reject_rows[i].name);
+		put_text(row, "doc", reject_rows[i].doc);
+		put_number(row, "count", r->group.count);
+		if (r->example) put_text(row, "example", r->example);
+		json_object_set_new(row, "evidence", evidence_json(audit, &r->group.evidence));
+		json_array_append_new(rejected, row);
+	}
+	json_object_set_new(root, "rejected", rejected);
+	for (size_t i = 0; i < audit->trouble_count; i++) json_array_append_new(errors, text(slice_str(audit->troubles[i])));
+	json_object_set_new(root, "errors", errors);
+	for (size_t i = 0; i < audit->note_count; i++) json_array_append_new(notes, text(slice_str(audit->notes[i])));
+	json_object_set_new(root, "notes", notes);
+}
+
+static void findings_json(const struct audit *audit, json_t *root)
+{
+	json_t *list = must(json_array()), *blind = must(json_array());
+
+	for (size_t i = 0; i < audit->findings.count; i++) {
+		const struct finding *f = &audit->findings.rows[i];
+		json_t *row = must(json_object());
+		put_text(row, "rule", f->rule->id);
+		put_text(row, "severity", severity_names[f->severity]);
+		put_text(row, "subject", f->subject);
+		put_number(row, "count", f->count);
+		json_object_set_new(row, "evidence", evidence_json(audit, &f->evidence));
+		put_text(row, "cause", f->cause);
+		put_text(row, "cure", f->cure);
+		json_array_append_new(list, row);
+	}
+	json_object_set_new(root, "findings", list);
+	for (int i = 0; i < RULE_COUNT; i++) {
+		json_t *row;
+		if (!audit->blind[i].blind) continue;
+		row = must(json_object());
+		put_text(row, "rule", rules[i].id);
+		json_object_set_new(row, "column", text(audit->blind[i].column));
+		json_array_append_new(blind, row);
+	}
+	json_object_set_new(root, "cannot_tell", blind);
+}
+
+/* ---- totals ---- */
+
+static json_t *row_json(const struct tally_row *row)
+{
+	json_t *object = must(json_object()), *verdicts = must(json_object());
+
+	put_number(object, "requests", tally_requests(row));
+	put_number(object, "hits", tally_hits(row));
+	put_ratio(object, "hit_ratio", tally_hits(row), tally_requests(row));
+	put_number(object, "bytes", tally_bytes(row));
+	put_number(object, "hit_bytes", tally_hit_bytes(row));
+	put_ratio(object, "byte_hit_ratio", tally_hit_bytes(row), tally_bytes(row));
+	put_number(object, "first_us", row->first_us);
+	put_number(object, "last_us", row->last_us);
+	for (int i = 0; i < VERDICT_COUNT; i++) {
+		json_t *one;
+		if (!row->requests[i]) continue;
+		one = must(json_object());
+		put_number(one, "requests", row->requests[i]);
+		put_number(one, "bytes", row->bytes[i]);
+		json_object_set_new(verdicts, verdict_rows[i].name.ptr, one);
+	}
+	json_object_set_new(object, "verdicts", verdicts);
+	return object;
+}
+
+static void put_counts(json_t *object, const char *name, const struct enum_row *rows, const uint64_t *counts, int count)
+{
+	json_t *list = must(json_object());
+
+	for (int i = 0; i < count; i++)
+		if (counts[i]) put_number(list, rows[i].name.ptr, counts[i]);
+	json_object_set_new(object, name, list);
+}
+
+static void put_names(json_t *root, const char *list_name, const char *name, const struct map *map)
+{
+	json_t *list = must(json_array());
+	size_t *order = tally_order(map);
+
+	for (size_t i = 0; i < map->count; i++) {
+		json_t *row = row_json(map_value(map, order[i]));
+		json_object_set_new(row, name, text(map_key(map, order[i])));
+		json_array_append_new(list, row);
+	}
+	free(order);
+	json_object_set_new(root, list_name, list);
+}
+
+static void totals_json(const struct tally *t, json_t *root)
+{
+	json_t *totals = row_json(&t->all);
+
+	put_text(totals, "hit_ratio_is", "(hit + hit_stale + revalidated) / requests; collapsed, pass, error and all others count as requests only");
+	put_counts(totals, "tiers", tier_rows, t->tiers, TIER_COUNT);
+	put_counts(totals, "nostore", nostore_rows, t->nostores, NOSTORE_COUNT);
+	put_counts(totals, "end", end_rows, t->ends, END_COUNT);
+	put_counts(totals, "refusal", refusal_rows, t->refusals, REFUSAL_COUNT);
+	put_counts(totals, "records", record_rows, t->records, REC_COUNT);
+	put_number(totals, "stored", t->stored);
+	put_number(totals, "origin_tries", t->origin_tries);
+	put_number(totals, "origin_bytes_in", t->origin_bytes);
+	put_number(totals, "lost", t->lost);
+	json_object_set_new(root, "totals", totals);
+	put_names(root, "hosts", "host", &t->hosts);
+	put_names(root, "volumes", "volume", &t->volumes);
+}
+
+static void compare_json(const struct compare *compare, json_t *root)
+{
+	json_t *list = must(json_array());
+
+	for (int i = 0; i < COUNTER_COUNT; i++) {
+		const struct compare_row *row = &compare->rows[i];
+		json_t *object = must(json_object());
+		put_text(object, "name", counter_rows[i].name.ptr);
+		if (row->present) put_number(object, "metrics", row->scrape);
+		else json_object_set_new(object, "metrics", json_null());
+		put_number(object, "log", row->log);
+		json_object_set_new(object, "differs", json_boolean(row->differs));
+		if (row->present) json_object_set_new(object, "difference", must(json_integer((json_int_t)(row->scrape - row->log))));
+		json_array_append_new(list, object);
+	}
+	json_object_set_new(root, "node", text(compare->node));
+	json_object_set_new(root, "counters", list);
+	put_number(root, "differences", compare->differences);
+	put_number(root, "lost", compare->lost);
+}
+
+static void print(json_t *root, FILE *out)
+{
+	CHECK(root);
+	/* 17 digits are the shortest that every double survives. */
+	json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
+	fputc('\n', out);
+	json_decref(root);
+}
+
+void report_json(const struct audit *audit, bool with_totals, const struct compare *compare, FILE *out)
+{
+	json_t *root = must(json_object());
+
+	lines_json(audit, root);
+	if (with_totals) totals_json(&audit->tally, root);
+	if (compare) compare_json(compare, root);
+	findings_json(audit, root);
+	print(root, out);
+}
+
+/* ---- the tables ---- */
+
+static json_t *rows_json(const struct enum_row *rows, int count)
+{
+	json_t *list = must(json_array());
+
+	for (int i = 0; i < count; i++) {
+		json_t *row = must(json_object());
+		put_text(row, "name", rows[i].name.ptr);
+		json_object_set_new(row, "text", text(slice_make(rows[i].log_text, rows[i].log_len)));
+		if (rows[i].extra[0]) put_text(row, "setting", rows[i].extra);
+		if (rows[i].status) put_number(row, "status", (uint64_t)rows[i].status);
+		put_text(row, "doc", rows[i].doc);
+		json_array_append_new(list, row);
+	}
+	return list;
+}
+
+void fields_json(FILE *out)
+{
+	json_t *root = must(json_object()), *fields = must(json_array()), *values = must(json_object());
+
+	put_number(root, "schema", LOG_SCHEMA_VERSION);
+	for (int i = 0; i < LOG_FIELD_COUNT; i++) {
+		json_t *row = must(json_object());
+		put_text(row, "name", log_field_rows[i].name.ptr);
+		put_text(row, "kind", log_field_rows[i].kind);
+		put_text(row, "doc", log_field_rows[i].doc);
+		json_array_append_new(fields, row);
+	}
+	json_object_set_new(root, "fields", fields);
+	json_object_set_new(values, "rec", rows_json(record_rows, REC_COUNT));
+	json_object_set_new(values, "found", rows_json(found_rows, FOUND_COUNT));
+	json_object_set_new(values, "cache", rows_json(verdict_rows, VERDICT_COUNT));
+	json_object_set_new(values, "tier", rows_json(tier_rows, TIER_COUNT));
+	json_object_set_new(values, "nostore", rows_json(nostore_rows, NOSTORE_COUNT));
+	json_object_set_new(values, "end", rows_json(end_rows, END_COUNT));
+	json_object_set_new(values, "refusal", rows_json(refusal_rows, REFUSAL_COUNT));
+	json_object_set_new(root, "values", values);
+	print(root, out);
+}
+
+void rules_json(FILE *out)
+{
+	json_t *root = must(json_object()), *list = must(json_array());
+
+	for (int i = 0; i < RULE_COUNT; i++) {
+		json_t *row = must(json_object());
+		put_text(row, "rule", rules[i].id);
+		put_text(row, "severity", severity_names[rules[i].severity]);
+		put_text(row, "doc", rules[i].doc);
+		put_text(row, "cause", rules[i].cause);
+		put_text(row, "cure", rules[i].cure);
+		put_text(row, "columns", rules[i].columns);
+		json_array_append_new(list, row);
+	}
+	json_object_set_new(root, "rules", list);
+	print(root, out);
+}

@@ -1,0 +1,30 @@
+/* Lines of the access log: by the columns that the header line above them names. */
+#ifndef LOGAUDIT_LINE_H
+#define LOGAUDIT_LINE_H
+
+#include "../conf/logline.h"
+#include "split.h"
+
+/* What a header line says. Unknown columns are of a program younger than this one: they are passed over. */
+struct columns {
+	bool valid;                      /* a good header line has been seen in this file */
+	size_t count;
+	int16_t field[FIELDS_MAX];       /* enum log_field, or -1 */
+	bool present[LOG_FIELD_COUNT];
+	bool all_in_order;               /* exactly this program's columns */
+};
+
+enum line_kind { LINE_record, LINE_header, LINE_rejected, LINE_newer /* header of a newer schema: read no further */ };
+
+struct line_parser { struct splitter *splitter; struct columns columns; };
+
+void line_parser_init(struct line_parser *parser);
+void line_parser_release(struct line_parser *parser);
+/* A file begins: no columns are known. */
+void line_parser_restart(struct line_parser *parser);
+
+/* text: a physical line without its newline (a CR before it is dropped), at most LOG_LINE_MAX bytes. On LINE_record *ret_line
+ * borrows from text and parser. On LINE_rejected *ret_reject says why and *ret_column is the column concerned, or empty. */
+enum line_kind line_parse(struct line_parser *parser, struct slice text, struct logline *ret_line, enum reject *ret_reject, struct slice *ret_column);
+
+#endif

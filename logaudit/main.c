@@ -1,0 +1,206 @@
+/* logaudit: arguments to one command. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#include "report.h"
+
+enum { EXIT_ok = 0, EXIT_found = 1, EXIT_trouble = 2, ROWS_DEFAULT = 20 };
+
+struct options {
+	bool json;
+	size_t limit;
+	const char *scrape, *url, *node;
+	char **files;
+	int file_count;
+};
+
+static const char help_text[] =
+	"usage: logaudit COMMAND [OPTIONS] [FILES...]\n"
+	"\n"
+	"Reads access logs of proxyd: files, gzip files, pipes (-), in any order.\n"
+	"\n"
+	"  report FILES...    what happened: hit ratios with their numbers, hosts, volumes, reasons, findings\n"
+	"  check FILES...     findings only; exit code 0: none, 1: some, 2: a file could not be read\n"
+	"  metrics FILES...   compares the counters of a metrics page with the log; exit code 1 when they differ\n"
+	"  fields             the columns of the log and their values, explained\n"
+	"  rules              the rules, explained\n"
+	"  help               this text\n"
+	"\n"
+	"  --json             one JSON object instead of text\n"
+	"  --limit N          report: most hosts and volumes shown (20; 0: all)\n"
+	"  --scrape FILE      metrics: a saved metrics page\n"
+	"  --url URL          metrics: http://ADDRESS:PORT/metrics\n"
+	"  --node NAME        metrics: the node that was scraped, when the log has several\n"
+	"  --version          program and schema version\n";
+
+static int usage(const char *what, const char *detail)
+{
+	fprintf(stderr, "logaudit: %s%s%s\ntry: logaudit help\n", what, detail ? " " : "", detail ? detail : "");
+	return EXIT_trouble;
+}
+
+/* ---- commands ---- */
+
+static void read_files(struct audit *audit, const struct options *o)
+{
+	audit_init(audit);
+	for (int i = 0; i < o->file_count; i++) audit_read(audit, o->files[i]);
+	audit_finish(audit);
+	for (size_t i = 0; i < audit->trouble_count; i++) fprintf(stderr, "logaudit: %s\n", audit->troubles[i]);
+}
+
+static int cmd_report(const struct options *o)
+{
+	struct audit audit;
+	int code;
+
+	read_files(&audit, o);
+	if (o->json) report_json(&audit, true, NULL, stdout);
+	else report_text(&audit, &(struct report_options){ o->limit }, stdout);
+	code = audit.trouble_count ? EXIT_trouble : EXIT_ok;
+	audit_release(&audit);
+	return code;
+}
+
+static int cmd_check(const struct options *o)
+{
+	struct audit audit;
+	int code;
+
+	read_files(&audit, o);
+	if (o->json) report_json(&audit, false, NULL, stdout);
+	else check_text(&audit, stdout);
+	/* What is only worth knowing fails no check. */
+	code = audit.trouble_count ? EXIT_trouble : audit_worst(&audit) >= SEVERITY_warning ? EXIT_found : EXIT_ok;
+	audit_release(&audit);
+	return code;
+}
+
+static bool load_scrape(const struct options *o, struct scrape *ret_scrape, char why[256])
+{
+	char *text = NULL;
+	size_t len = 0;
+	bool ok = o->url ? scrape_load_url(o->url, &text, &len, why) : scrape_load_file(o->scrape, &text, &len, why);
+
+	if (ok && !scrape_parse(slice_make(text, len), ret_scrape)) {
+		snprintf(why, 256, "%.150s: no counter of proxyd is in it", o->url ? o->url : o->scrape);
+		ok = false;
+	}
+	free(text);
+	return ok;
+}
+
+static int cmd_metrics(const struct options *o)
+{
+	struct scrape scrape = { 0 };
+	struct compare compare;
+	struct audit audit;
+	char why[256] = "";
+	int code = EXIT_trouble;
+
+	if (!o->scrape == !o->url) return usage("metrics needs one of --scrape FILE and --url URL", NULL);
+	/* The page first: what is logged while the files are read is then not held against it, but against them. */
+	if (!load_scrape(o, &scrape, why)) {
+		fprintf(stderr, "logaudit: %s\n", why);
+		return EXIT_trouble;
+	}
+	read_files(&audit, o);
+	if (!metrics_compare(&audit.metrics, slice_str(o->node), &scrape, &compare, why)) {
+		fprintf(stderr, "logaudit: %s\n", why);
+		goto out;
+	}
+	findings_release(&audit.findings);
+	compare_report(&compare, &audit.findings);
+	if (o->json) report_json(&audit, false, &compare, stdout);
+	else metrics_text(&audit, &compare, stdout);
+	code = audit.trouble_count ? EXIT_trouble : compare.differences ? EXIT_found : EXIT_ok;
+out:
+	audit_release(&audit);
+	return code;
+}
+
+static int cmd_fields(const struct options *o)
+{
+	(o->json ? fields_json : fields_text)(stdout);
+	return EXIT_ok;
+}
+
+static int cmd_rules(const struct options *o)
+{
+	(o->json ? rules_json : rules_text)(stdout);
+	return EXIT_ok;
+}
+
+static int cmd_help(const struct options *o)
+{
+	(void)o;
+	fputs(help_text, stdout);
+	return EXIT_ok;
+}
+
+static const struct { const char *name; int (*run)(const struct options *); bool takes_files; } commands[] = {
+	{ "report", cmd_report, true }, { "check", cmd_check, true }, { "metrics", cmd_metrics, true },
+	{ "fields", cmd_fields, false }, { "rules", cmd_rules, false }, { "help", cmd_help, false },
+};
+
+/* ---- arguments ---- */
+
+static int print_version(void)
+{
+	printf("logaudit, log schema %d\n", LOG_SCHEMA_VERSION);
+	return EXIT_ok;
+}
+
+static bool parse_limit(const char *text, size_t *ret_limit)
+{
+	char *end;
+	unsigned long long n;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (*end || end == text || errno || text[0] == '-') return false;
+	*ret_limit = (size_t)n;
+	return true;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { "limit", required_argument, NULL, 'l' },
+		{ "scrape", required_argument, NULL, 's' }, { "url", required_argument, NULL, 'u' }, { "node", required_argument, NULL, 'n' },
+		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+	struct options o = { .limit = ROWS_DEFAULT };
+	size_t i = 0;
+
+	for (int c; (c = getopt_long(argc, argv, "hV", longs, NULL)) != -1;) {
+		switch (c) {
+		case 'j': o.json = true; break;
+		case 'l': if (!parse_limit(optarg, &o.limit)) return usage("--limit is not a number:", optarg); break;
+		case 's': o.scrape = optarg; break;
+		case 'u': o.url = optarg; break;
+		case 'n': o.node = optarg; break;
+		case 'V': return print_version();
+		case 'h': return cmd_help(&o);
+		default: return usage("that option is not known, or lacks its value", NULL);
+		}
+	}
+	if (optind == argc) return usage("what is to be done? no command was given", NULL);
+	while (i < COUNT_OF(commands) && strcmp(commands[i].name, argv[optind]) != 0) i++;
+	if (i == COUNT_OF(commands)) return usage("no such command:", argv[optind]);
+	o.files = argv + optind + 1;
+	o.file_count = argc - optind - 1;
+	if (commands[i].takes_files && o.file_count == 0) return usage("give the files of the log, or - for standard input, to", commands[i].name);
+	if (!commands[i].takes_files && o.file_count) return usage("this command takes no files:", commands[i].name);
+	return commands[i].run(&o);
+}
+
+int main(int argc, char **argv)
+{
+	int code = run(argc, argv);
+
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "logaudit: cannot write: %s\n", strerror(errno));
+		code = EXIT_trouble;
+	}
+	return code;
+}

@@ -1,0 +1,36 @@
+/* Exact tables: a map from texts to values of one size, and a compact one from pairs of words. Both are bounded. */
+#ifndef LOGAUDIT_MAP_H
+#define LOGAUDIT_MAP_H
+
+#include "../conf/check.h"
+#include "../conf/slice.h"
+
+/* Names come from the log, so from strangers: more than NAMES_MAX of them share the entry `(others)`. */
+enum { NAMES_MAX = 65536, KEYS_MAX = 1 << 24 };
+
+struct map_entry { char *key; size_t len; uint64_t hash; };
+struct map {
+	size_t value_size, limit, count, cap;
+	struct map_entry *entries;       /* in order of arrival */
+	char *values;                    /* beside them */
+	uint32_t *slots;                 /* index + 1; 0: free */
+	size_t slot_count;
+};
+
+void map_init(struct map *map, size_t value_size, size_t limit);
+/* The value of the key; zeroed when it is new. The pointer holds until the next map_get. */
+void *map_get(struct map *map, struct slice key);
+void *map_find(const struct map *map, struct slice key);         /* NULL when there is none */
+struct slice map_key(const struct map *map, size_t i);
+void *map_value(const struct map *map, size_t i);
+void map_release(struct map *map);
+
+/* Pairs of words, such as key and variant, with two words of value. */
+struct key_entry { uint64_t a, b, value[2]; };
+struct keys { struct key_entry *slots; size_t slot_count, count; bool full; };
+
+/* The entry, zeroed when new; NULL when KEYS_MAX are in already (then `full` is set). */
+struct key_entry *keys_get(struct keys *keys, uint64_t a, uint64_t b, bool *ret_new);
+void keys_release(struct keys *keys);
+
+#endif

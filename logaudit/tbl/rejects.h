@@ -1,0 +1,11 @@
+/* REJECT(name, doc): why a physical line of a log was not counted. Nothing here ends a run. */
+REJECT(none,         "It was counted.")
+REJECT(no_header,    "No valid header line stands above it: columns are known by name only.")
+REJECT(bad_header,   "A header line without the columns that every report needs, or with one of them twice.")
+REJECT(too_long,     "Longer than any line that proxyd writes.")
+REJECT(no_newline,   "The end of the file came before the end of the line: it was being written, or was cut.")
+REJECT(control_byte, "A raw control byte: proxyd writes these as \\xHH.")
+REJECT(field_count,  "Another number of fields than the header line has.")
+REJECT(open_quote,   "A quoted field that does not end on the line.")
+REJECT(bad_quote,    "A quote where none may be (RFC 4180).")
+REJECT(bad_value,    "A field whose text is not of the column's kind.")

@@ -1,0 +1,35 @@
+/* RULE(symbol, id, severity, columns, doc, cause, cure): one row a rule; rule_<symbol>.c looks for it.
+ * columns: what it cannot do without; when the header lacks one, the rule says so and is silent otherwise.
+ * cause and cure stand in findings unless the rule knows better from the lines. */
+RULE(volume_no_hits, "volume-no-hits", error, "cache volume key nostore stored lifetime",
+	"A volume carried at least 100 cacheable requests, pages were asked for again while they should have been stored, and not one hit came of it.",
+	"answers are put into the volume but never found again, or are dropped at once",
+	"see the error log for this volume; compare `key` and `variant` of repeated lines; check the volume's size against what is stored")
+RULE(volume_unbound, "volume-unbound", warning, "cache volume nostore lifetime",
+	"Everything worked and nothing was cached: cacheable answers of a host without a volume, or a configured volume that no request used.",
+	"no volume is bound where these requests are served",
+	"write `proxy_cache NAME` in the location, the server or around them, and reload; `proxyd -T` shows what is bound")
+RULE(public_on_authenticated, "public-on-authenticated", warning, "req_auth req_login resp_public",
+	"Answers to requests with Authorization or a login cookie said `public` or `s-maxage`: every shared cache on the way may store them.",
+	"the origin, or something before it, puts `Cache-Control: public` on all answers",
+	"send `private` or `no-store` for what belongs to one user; keep `public` for what is the same for all")
+RULE(authenticated_stored, "authenticated-stored", error, "cache stored req_auth req_login resp_public resp_cc",
+	"An answer to an authenticated request was stored or came from the store, and nothing in it allowed that (RFC 9111 section 3.5).",
+	"a shared cache treats a user's answer as everyone's",
+	"purge what is stored for this host now; name the cookie with `login_cookie`; send `private`; report it if proxyd did this by itself")
+RULE(set_cookie_replayed, "set-cookie-replayed", error, "cache client resp_setcookie cookie_hash",
+	"One stored Set-Cookie went to several clients: they may share a session.",
+	"`store_cookies on` for answers whose cookie identifies a user",
+	"remove `store_cookies`, or let the origin set cookies only on answers that are not stored; purge the host; end the sessions concerned")
+RULE(verdict_contradicted, "verdict-contradicted", error, "cache origin_tries origin_in end",
+	"The verdict and the origin's columns contradict each other: a hit that asked the origin, a miss or a confirmation that did not.",
+	"the line does not tell what was done: an error in the program that wrote it, or a line changed afterwards",
+	"do not trust ratios over these lines; report it with the lines named")
+RULE(log_gap, "log-gap", warning, "node worker seq lost",
+	"Lines are missing: gap records, or holes in the numbers that each worker gives its lines; or lines were read twice.",
+	"a full disk, a full ring, a file that was not given, or removed lines",
+	"give all files of the rotated set; look for a full disk at the times around the lines named")
+RULE(metrics_disagree, "metrics-disagree", error, "node",
+	"The counters of the metrics page are not what the lines since the last start add up to (`logaudit metrics`).",
+	"lines are missing, the scrape was taken at another time than the log ends, or one of the two lies",
+	"scrape while no requests run, give all files since the start, and compare again")

@@ -1,0 +1,76 @@
+/* A client connection that speaks HTTP/1: the carrier of one request at a time. Shared by conn.c (reading, life) and
+ * conn_write.c (sending); nobody else includes it. */
+#ifndef PROXYD_CONN_H
+#define PROXYD_CONN_H
+
+#include "request.h"
+#include "http_body.h"
+
+enum conn_state {
+	CONN_IDLE,                     /* between requests, no byte of the next one has come */
+	CONN_HEAD,                     /* part of a head has come */
+	CONN_BUSY,                     /* a request is in progress */
+	CONN_LINGER,                   /* answered and shut down: what still comes is thrown away, so that no reset destroys the answer */
+	CONN_CLOSED,
+};
+/* What the timer is running for. */
+enum conn_wait { CONN_WAIT_none, CONN_WAIT_idle, CONN_WAIT_head, CONN_WAIT_content, CONN_WAIT_send, CONN_WAIT_linger };
+
+enum { LINGER_US = 2000000, LINGER_BYTES_MAX = 1024 * 1024, MIN_RATE_WINDOW_US = 10000000 };
+
+struct conn {
+	struct io io;
+	struct carrier carrier;
+	struct worker *worker;
+	struct timer timer;
+	enum conn_state state;
+	enum conn_wait wait;
+	struct conn *prev, *next;
+	struct mail free_mail, flush_mail;
+	bool flush_queued;
+
+	/* reading */
+	char *in;                      /* bytes that wait: a part of a head, or what is pipelined behind a request */
+	size_t in_len, in_seen;
+	uint64_t first_us;             /* when the first byte of the head came */
+	int64_t first_wall_us;
+	bool processing;               /* conn_process is on the stack */
+	bool content;                  /* content of the request is still to come */
+	bool wants_content;            /* the request asked for it */
+	bool continue_due;             /* the client waits for 100 (Continue) */
+	bool eof;
+	struct http_body body;
+	uint64_t rate_from_us, rate_bytes;
+	size_t lingered;
+
+	/* sending */
+	size_t staged;                 /* bytes in the worker's head_buf that have not left */
+	char *out;                     /* the same, when the kernel would not take them at once */
+	size_t out_pos, out_len;
+	bool head_staged, chunked, keep_alive, http_1_0, close, ended, blocked;
+	uint64_t chunk_left;           /* promised by the chunk line, not taken yet */
+	bool chunk_tail;               /* the CRLF behind the last chunk is due */
+
+	struct sockaddr_storage peer;
+	char peer_text[64];
+};
+
+extern const struct carrier_ops conn_ops;
+
+static inline struct conn *conn_of(struct carrier *carrier)
+{
+	return (struct conn *)((char *)carrier - offsetof(struct conn, carrier));
+}
+
+/* Sets or renews the timer. */
+void conn_wait(struct conn *conn, enum conn_wait wait, uint64_t delay_us);
+/* The connection is of no use any more: the request is told, everything is freed after this round. */
+void conn_gone(struct conn *conn, enum end end);
+/* The request is over: the next one, or the end. */
+void conn_request_done(struct conn *conn);
+/* conn_write.c: the socket is writable again. */
+void conn_write_ready(struct conn *conn);
+/* conn_write.c: forgets what belongs to the answer that is over. */
+void conn_write_reset(struct conn *conn);
+
+#endif

@@ -1,0 +1,265 @@
+/* What becomes of the head of an origin's answer. */
+#include "fetch.h"
+#include "http_cache.h"
+
+enum { SPEC_MAX = 1024 };
+
+enum nostore fetch_nostore(enum store_err err)
+{
+	switch (err) {
+	case STORE_OK: return NOSTORE_none;
+	case STORE_TOO_LARGE: return NOSTORE_too_large;
+	case STORE_RAM_FULL: return NOSTORE_ram_full;
+	case STORE_QUEUE_FULL: return NOSTORE_queue_full;
+	case STORE_DISK_FULL: case STORE_NO_SPACE: return NOSTORE_disk_full;
+	case STORE_INDEX_FULL: return NOSTORE_index_full;
+	case STORE_DISK_ERROR: return NOSTORE_disk_error;
+	default: return NOSTORE_volume_failed;
+	}
+}
+
+/* ---- stale ---- */
+
+bool fetch_may_serve_stale(const struct request *r)
+{
+	struct cache_object stored = stored_rules(object_meta(r->stale));
+
+	return cache_may_use_on_error(&stored, (int64_t)r->location->set.stale_on_error, r->worker->wall_us);
+}
+
+void fetch_use_stale(struct request *r, enum verdict verdict)
+{
+	r->log.cache = (uint8_t)verdict;
+	object_unref(&r->object);
+	r->object = r->stale;
+	r->stale = NULL;
+	r->source = SOURCE_object;
+	r->discard = true;
+}
+
+static bool is_server_error(unsigned status)
+{
+	return status == 500 || status == 502 || status == 503 || status == 504;
+}
+
+/* ---- storing ---- */
+
+static struct verdict_store judge(struct request *r, const struct http_head *head)
+{
+	const struct settings *set = &r->location->set;
+	struct storing with = {
+		.now_us = r->worker->wall_us, .request_us = r->fetch_sent_us, .store_cookies = set->store_cookies,
+		.login_cookie = r->log.req_login, .heuristic_percent = (unsigned)set->heuristic_percent,
+		.heuristic_max_us = (int64_t)set->heuristic_max, .object_max = set->object_max,
+	};
+
+	return cache_may_store(&r->head, head, &with);
+}
+
+static struct object_meta meta_of(const struct verdict_store *v, unsigned status, int64_t now_us, bool variant)
+{
+	return (struct object_meta){
+		.stored_us = now_us, .age_base_us = v->age_us, .lifetime_us = v->lifetime_us,
+		.stale_while_us = v->stale_while_us, .stale_error_us = v->stale_error_us,
+		.expires_us = now_us + v->lifetime_us - v->age_us, .status = (uint16_t)status,
+		.flags = (v->must_revalidate ? STORED_MUST_REVALIDATE : 0) | (v->no_cache ? STORED_NO_CACHE : 0)
+			| (v->shareable_auth ? STORED_SHAREABLE_AUTH : 0) | (v->heuristic ? STORED_HEURISTIC : 0)
+			| (v->has_validator ? STORED_VALIDATOR : 0) | (variant ? STORED_VARIANT : 0),
+	};
+}
+
+static enum nostore reason_not_to_try(const struct request *r, const struct verdict_store *v, const struct http_head *head)
+{
+	if (!r->use_cache)
+		return (enum nostore)r->log.nostore;
+	if (!r->may_store)
+		return r->head.method == METHOD_GET ? NOSTORE_partial : NOSTORE_method;
+	if (v->reason)
+		return v->reason;
+	if (head->framing == FRAMING_length && head->length > r->location->set.object_max)
+		return NOSTORE_too_large;
+	return NOSTORE_none;
+}
+
+/* Begins to fill an object with the answer. */
+static enum nostore begin_filling(struct request *r, const struct http_head *head, const struct verdict_store *v, const struct cache_control *cc)
+{
+	char spec[SPEC_MAX];
+	long spec_len = vary_spec(head, spec, sizeof(spec));
+
+	if (spec_len < 0)
+		return spec_len == -1 ? NOSTORE_vary_star : NOSTORE_vary_too_many;
+	if (spec_len > 0 && !request_variant_key(r, slice_make(spec, (size_t)spec_len)))
+		return NOSTORE_vary_too_many;
+	if (spec_len == 0)
+		r->variant_text.len = 0;
+	struct slice kept = stored_build(&r->arena, head, cc, true, slice_make(spec, (size_t)spec_len));
+	if (!kept.len || kept.len > STORE_HEAD_MAX)
+		return NOSTORE_head_too_large;
+	struct object_meta meta = meta_of(v, head->status, r->worker->wall_us, spec_len > 0);
+	uint64_t size = head->framing == FRAMING_length ? head->length : head->framing == FRAMING_none ? 0 : STORE_SIZE_UNKNOWN;
+	enum store_err err = object_new(r->volume, spec_len ? r->variant_key : r->key, spec_len ? r->variant_text : r->key_text,
+		&meta, kept, size, &r->filling);
+	if (err)
+		return fetch_nostore(err);
+	r->log.variant = spec_len ? r->variant_key.hi : 0;
+	object_unref(&r->object);
+	r->object = object_ref(r->filling);
+	r->source = SOURCE_object;
+	if (r->flight)
+		flight_publish(r->flight, r->filling, spec_len ? r->variant_key : r->key);
+	if (r->hit_for_miss)
+		flight_forget(r->key);
+	return NOSTORE_none;
+}
+
+/* The answer is passed through as it comes. */
+static void begin_passing(struct request *r, const struct http_head *head, const struct cache_control *cc)
+{
+	struct slice kept = stored_build(&r->arena, head, cc, false, SLICE(""));
+
+	r->source = SOURCE_pipe;
+	r->pipe_status = head->status;
+	r->pipe_head = kept;
+	r->pipe_length = head->framing == FRAMING_length ? head->length : UINT64_MAX;
+	r->pipe_no_body = head->framing == FRAMING_none;
+	if (r->head.method == METHOD_HEAD || head->status == 304) {
+		struct slice length = http_header_value(head, FIELD_content_length);
+		uint64_t n = 0;
+		for (size_t i = 0; i < length.len; i++)
+			n = n * 10 + (uint64_t)(length.ptr[i] - '0');
+		r->pipe_length = length.len ? n : UINT64_MAX;
+	}
+}
+
+/* Whether others should not wait for this URL for a while: the answer itself cannot be shared. */
+static bool is_uncacheable(enum nostore why)
+{
+	switch (why) {
+	case NOSTORE_no_store: case NOSTORE_private: case NOSTORE_set_cookie: case NOSTORE_vary_star: case NOSTORE_no_freshness:
+	case NOSTORE_expired: case NOSTORE_status: case NOSTORE_too_large: case NOSTORE_authorization:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* ---- a 304 ---- */
+
+/* The head of the stored answer with the 304's fields, parsed again as if it had come whole: one way to judge freshness. */
+static bool merged_head(struct request *r, struct slice kept, struct http_head *ret_head)
+{
+	struct stored_view view;
+	struct text text;
+	enum refusal refusal;
+	struct http_limits limits = { 8192, 256 * 1024, HTTP_HEADERS_MAX };
+
+	if (!stored_read(kept, &view))
+		return false;
+	text_init(&text, &r->arena, view.block.len + 64);
+	text_add(&text, SLICE("HTTP/1.1 200 OK\r\n"));
+	text_add(&text, view.block);
+	text_add(&text, SLICE("\r\n"));
+	struct http_header *headers = arena_alloc(&r->arena, HTTP_HEADERS_MAX * sizeof(*headers));
+	return headers && !text.overflowed
+		&& http_parse_response(text.ptr, text.len, 0, &limits, METHOD_GET, headers, ret_head, &refusal) > 0;
+}
+
+static bool confirms(const struct stored_view *view, const struct http_head *not_modified)
+{
+	struct slice etag = http_header_value(not_modified, FIELD_etag);
+
+	return !etag.len || !view->etag.len || slice_eq(etag, view->etag);
+}
+
+/* False: the 304 does not fit what is stored. */
+static bool take_304(struct request *r, const struct http_head *head)
+{
+	struct stored_view view;
+	struct http_head merged = { 0 };
+
+	if (!stored_read(object_head(r->stale), &view) || !confirms(&view, head))
+		return false;
+	struct slice kept = stored_update(&r->arena, &view, head);
+	if (!kept.len || kept.len > STORE_HEAD_MAX || !merged_head(r, kept, &merged))
+		return false;
+	merged.status = object_meta(r->stale)->status;
+	struct verdict_store v = judge(r, &merged);
+	struct object_meta meta = meta_of(&v, merged.status, r->worker->wall_us, view.spec.len > 0);
+	struct object *fresh = NULL;
+	enum store_err err = STORE_OK;
+	if (v.reason) {
+		/* It may be served now, but not again. */
+		volume_drop(r->volume, view.spec.len ? r->variant_key : r->key, r->stale);
+		fresh = object_ref(r->stale);
+		r->log.nostore = (uint8_t)v.reason;
+	} else {
+		err = object_refresh(r->stale, &meta, kept, &fresh);
+		r->log.stored = err == STORE_OK;
+		r->log.nostore = (uint8_t)fetch_nostore(err);
+	}
+	object_unref(&r->stale);
+	r->stale = fresh;
+	if (r->flight && !v.reason)
+		flight_publish(r->flight, fresh, view.spec.len ? r->variant_key : r->key);
+	fetch_use_stale(r, VERDICT_revalidated);
+	return true;
+}
+
+/* ---- the head ---- */
+
+void fetch_take_head(struct request *r, const struct http_head *head)
+{
+	struct cache_control cc;
+	enum nostore why;
+
+	if (r->revalidating && head->status == 304) {
+		if (!take_304(r, head))
+			r->fetch_again = true;
+		return;
+	}
+	if (r->stale && is_server_error(head->status) && fetch_may_serve_stale(r)) {
+		fetch_use_stale(r, VERDICT_hit_stale);
+		return;
+	}
+	object_unref(&r->stale);
+	cache_control_effective(head, &cc);
+	struct verdict_store v = judge(r, head);
+	r->log.lifetime = v.lifetime_us / 1000000;
+	why = reason_not_to_try(r, &v, head);
+	if (!why)
+		why = begin_filling(r, head, &v, &cc);
+	if (!why)
+		return;
+	r->log.nostore = (uint8_t)why;
+	bool remember = is_uncacheable(why) && r->flight;
+	flight_end(&r->flight, remember ? r->worker->now_us + r->location->set.hit_for_miss_time : 0);
+	begin_passing(r, head, &cc);
+}
+
+/* ---- the index of variants ---- */
+
+void fetch_update_vary_index(struct request *r)
+{
+	struct stored_view view;
+	struct object *old = NULL, *index = NULL;
+	struct vary_index list = { { "", 0 } };
+	struct store_key evicted;
+	bool has_evicted, changed;
+	struct object_meta meta = { .stored_us = r->worker->wall_us, .expires_us = INT64_MAX, .lifetime_us = INT64_MAX / 2,
+		.stale_while_us = -1, .stale_error_us = -1, .flags = STORED_VARY_INDEX };
+
+	if (!stored_read(object_head(r->filling), &view))
+		return;
+	if (volume_get(r->volume, r->key, r->key_text, &old) == STORE_HIT && (object_meta(old)->flags & STORED_VARY_INDEX))
+		list.text = object_head(old);
+	struct slice text = vary_index_add(&r->arena, list, view.spec, r->variant_key, r->location->set.variants_max, &evicted,
+		&has_evicted, &changed);
+	if (changed && text.len && text.len <= VARY_INDEX_MAX
+			&& object_new(r->volume, r->key, r->key_text, &meta, text, 0, &index) == STORE_OK)
+		object_finish(index);
+	if (changed && has_evicted)
+		volume_drop(r->volume, evicted, NULL);
+	object_unref(&index);
+	object_unref(&old);
+}

@@ -1,0 +1,18 @@
+/* What becomes of the head of an origin's answer: stored, passed, or proof that the stored one is good. step_fetch.c's
+ * other half. */
+#ifndef PROXYD_FETCH_H
+#define PROXYD_FETCH_H
+
+#include "request.h"
+
+/* Decides, and sets up what is delivered: r->filling and r->object, the pipe, or the stale object. */
+void fetch_take_head(struct request *request, const struct http_head *head);
+/* Whether the stale object may be served since the origin fails (RFC 9111 section 4.2.4, RFC 5861 section 4). */
+bool fetch_may_serve_stale(const struct request *request);
+/* The stale object becomes what is delivered. */
+void fetch_use_stale(struct request *request, enum verdict verdict);
+/* The URL's index of Vary specs learns of the variant that was stored. */
+void fetch_update_vary_index(struct request *request);
+enum nostore fetch_nostore(enum store_err err);
+
+#endif

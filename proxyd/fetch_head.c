@@ -1,0 +1,162 @@
+/* The head that goes to the origin: the client's fields less the hop-by-hop and forwarding ones, our own, and what the
+ * configuration sets. */
+#include "request.h"
+
+#include <stdio.h>
+
+/* What the cache asks for is the whole, unconditional answer, whatever this client has already. */
+static bool is_condition(enum http_field id)
+{
+	return id == FIELD_if_none_match || id == FIELD_if_modified_since || id == FIELD_if_match || id == FIELD_if_unmodified_since
+		|| id == FIELD_if_range || id == FIELD_range;
+}
+
+static bool is_set_by_config(const struct request *r, struct slice name)
+{
+	for (size_t i = 0; i < r->location->set_header_count; i++)
+		if (slice_eq_nocase(r->location->set_headers[i].name, name))
+			return true;
+	return false;
+}
+
+static bool is_passed_on(const struct request *r, const struct http_header *h)
+{
+	enum http_field id = (enum http_field)h->id;
+
+	if (h->dropped || (http_field_flags(id) & (HTTP_HOP | HTTP_FWD)))
+		return false;
+	if (id == FIELD_host || id == FIELD_content_length || id == FIELD_expect || id == FIELD_via || id == FIELD_cdn_loop
+		|| id == FIELD_max_forwards || id == FIELD_x_request_id)
+		return false;
+	if (r->use_cache && r->may_store && is_condition(id))
+		return false;
+	return !is_set_by_config(r, h->name);
+}
+
+static void add_target(struct text *text, struct request *r)
+{
+	const struct conf_location *location = r->location;
+	struct slice path = r->head.path;
+
+	/* proxy_pass with a path: it replaces the part of the normalised path that the location matched. */
+	if (location->proxy_path.ptr && (location->match == CONF_MATCH_prefix || location->match == CONF_MATCH_prefix_final
+			|| location->match == CONF_MATCH_exact) && slice_starts(path, location->pattern)) {
+		text_add(text, location->proxy_path);
+		path.ptr += location->pattern.len;
+		path.len -= location->pattern.len;
+	}
+	text_add(text, path);
+	if (r->head.query.ptr) {
+		text_add(text, SLICE("?"));
+		text_add(text, r->head.query);
+	}
+}
+
+static void add_validators(struct text *text, struct request *r)
+{
+	struct stored_view view;
+
+	if (!r->stale || !stored_read(object_head(r->stale), &view))
+		return;
+	if (view.etag.len)
+		text_add_field(text, SLICE("If-None-Match"), view.etag);
+	if (view.last_modified.len)
+		text_add_field(text, SLICE("If-Modified-Since"), view.last_modified);
+	r->revalidating = view.etag.len || view.last_modified.len;
+}
+
+static void add_forwarding(struct text *text, struct request *r)
+{
+	struct forwarding_input input = request_forwarding_input(r);
+	size_t room = forwarding_room(&input, &r->forwarding);
+	char *buf = arena_alloc(&r->arena, room);
+
+	if (!buf || !forwarding_write(&input, buf, room, &r->forwarding)) {
+		text->overflowed = true;
+		return;
+	}
+	const struct forwarding *f = &r->forwarding;
+	const struct { struct slice name, value; } ours[] = {
+		{ SLICE("X-Forwarded-For"), f->x_forwarded_for }, { SLICE("X-Forwarded-Proto"), f->proto },
+		{ SLICE("X-Forwarded-Host"), f->host }, { SLICE("X-Real-IP"), f->client }, { SLICE("Forwarded"), f->forwarded },
+		{ SLICE("Via"), f->via }, { SLICE("CDN-Loop"), f->cdn_loop },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(ours); i++)
+		if (ours[i].value.len && !is_set_by_config(r, ours[i].name))
+			text_add_field(text, ours[i].name, ours[i].value);
+	r->log.fwd_sent = f->x_forwarded_for.len && f->proto.len;
+}
+
+/* Fields that frame the message or name the connection are ours, whatever the configuration says. */
+static bool may_be_set(struct slice name)
+{
+	enum http_field id = http_field_find(name);
+
+	return !(http_field_flags(id) & HTTP_HOP) && id != FIELD_content_length;
+}
+
+static void add_configured(struct text *text, struct request *r)
+{
+	for (size_t i = 0; i < r->location->set_header_count; i++) {
+		const struct conf_header *h = &r->location->set_headers[i];
+		struct slice value = request_expand(r, &h->value);
+		if (value.len && may_be_set(h->name))
+			text_add_field(text, h->name, value);
+	}
+}
+
+static void add_framing(struct text *text, struct request *r)
+{
+	if (r->head.framing == FRAMING_chunked) {
+		text_add(text, SLICE("Transfer-Encoding: chunked\r\n"));
+	} else if (r->head.framing == FRAMING_length) {
+		text_add(text, SLICE("Content-Length: "));
+		text_add_u64(text, r->head.length);
+		text_add(text, SLICE("\r\n"));
+	}
+	if (r->location->origin_http_1_0)
+		text_add(text, SLICE("Connection: close\r\n"));
+}
+
+static void add_max_forwards(struct text *text, struct request *r)
+{
+	struct slice value = http_header_value(&r->head, FIELD_max_forwards);
+	uint64_t hops = 0;
+
+	if (!value.len || (r->head.method != METHOD_OPTIONS && r->head.method != METHOD_TRACE))
+		return;
+	for (size_t i = 0; i < value.len && hops < 1000; i++)
+		hops = hops * 10 + (uint64_t)(value.ptr[i] - '0');
+	text_add(text, SLICE("Max-Forwards: "));
+	text_add_u64(text, hops - 1);
+	text_add(text, SLICE("\r\n"));
+}
+
+struct slice request_origin_head(struct request *r)
+{
+	struct text text;
+	char id[17];
+
+	text_init(&text, &r->arena, r->head.header_count * 64 + 1024);
+	text_add(&text, r->head.method_text);
+	text_add(&text, SLICE(" "));
+	add_target(&text, r);
+	text_add(&text, r->location->origin_http_1_0 ? SLICE(" HTTP/1.0\r\n") : SLICE(" HTTP/1.1\r\n"));
+	if (!is_set_by_config(r, SLICE("host")))
+		text_add_field(&text, SLICE("Host"), r->head.authority.len ? r->head.authority : r->location->proxy_host);
+	for (size_t i = 0; i < r->head.header_count; i++)
+		if (is_passed_on(r, &r->head.headers[i]))
+			text_add_field(&text, r->head.headers[i].name, r->head.headers[i].value);
+	if (r->use_cache && r->may_store)
+		add_validators(&text, r);
+	add_forwarding(&text, r);
+	add_max_forwards(&text, r);
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long)r->log.rid);
+	if (!is_set_by_config(r, SLICE("x-request-id")))
+		text_add_field(&text, SLICE("X-Request-Id"), slice_make(id, 16));
+	add_configured(&text, r);
+	add_framing(&text, r);
+	text_add(&text, SLICE("\r\n"));
+	return text.overflowed ? (struct slice){ NULL, 0 } : text_slice(&text);
+}

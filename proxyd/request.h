@@ -1,0 +1,179 @@
+/* A request's life: a list of steps, each in its own file, with the edges it may take. Newcomers start here.
+ *
+ * The loop in request.c runs steps until one waits; an event (a carrier's, an exchange's, a message) runs it again. A step
+ * that takes an edge that is not in the list is a bug and stops the program. step_finish is the only place that makes the
+ * log record, and every request comes through it. */
+#ifndef PROXYD_REQUEST_H
+#define PROXYD_REQUEST_H
+
+#include "arena.h"
+#include "stream.h"
+#include "origin.h"
+#include "stored.h"
+#include "flight.h"
+#include "forwarding.h"
+#include "../conf/logline.h"
+#include "../cachestore/cachestore.h"
+
+#define REQ_STEPS(STEP) \
+	STEP(receive, NEXT(route)   | NEXT(answer))                                                     \
+	STEP(route,   NEXT(guard)   | NEXT(answer))                                                     \
+	STEP(guard,   NEXT(lookup)  | NEXT(fetch)  | NEXT(answer))                                      \
+	STEP(lookup,  NEXT(deliver) | NEXT(fetch)  | NEXT(lookup) | NEXT(answer))                       \
+	STEP(fetch,   NEXT(deliver) | NEXT(answer) | NEXT(lookup) | NEXT(finish))                       \
+	STEP(answer,  NEXT(deliver) | NEXT(finish))      /* an answer of our own: refusals, errors, rules */ \
+	STEP(deliver, NEXT(finish)  | NEXT(answer))      /* answer: the stored body could not be read */    \
+	STEP(finish,  NEXT(done))
+
+enum step {
+#define STEP(name, edges) STEP_##name,
+	REQ_STEPS(STEP)
+#undef STEP
+	STEP_done,
+	STEP_wait = 255                /* stay in this step; an event comes back to it */
+};
+
+/* A configuration in use by this worker: counted without atomics, so that requests of several workers do not fight for
+ * one cache line. */
+struct conf_hold {
+	struct conf *conf;
+	size_t uses;
+};
+
+enum source { SOURCE_none, SOURCE_object, SOURCE_pipe, SOURCE_text };
+
+struct request {
+	struct worker *worker;
+	struct carrier *carrier;       /* NULL: the client is gone */
+	struct conf_hold *hold;
+	struct conf_server *server;
+	struct conf_location *location;
+	enum step step;
+	bool running;                  /* the loop is on the stack: events only mark what they bring */
+	bool again;                    /* an event came meanwhile: run the step once more */
+	bool cork;                     /* more bytes are about to come: the head waits for them */
+	bool kept;                     /* the head was copied: the request outlives request_begin() */
+
+	struct http_head head;
+	struct slice path;             /* normalised, for routing */
+	uint64_t start_us;             /* monotonic */
+	struct logline log;            /* the record in the making: steps write what they know */
+	struct forwarding forwarding;
+	char client_text[FORWARDING_CLIENT_MAX];
+	struct sockaddr_in6 peer;      /* of any family that fits; outlives the connection */
+
+	/* content */
+	char *hold_buf;                /* content held back until the origin is asked, or until it reads on */
+	size_t hold_len, hold_cap, hold_sent;
+	bool content_last;             /* everything has come */
+	bool has_content;
+	uint64_t content_got;
+	enum refusal content_refusal;
+	enum end content_end;
+
+	/* cache */
+	struct volume *volume;
+	bool use_cache;                /* may look up and store */
+	bool may_store;
+	bool solo;                     /* fetch without waiting for others */
+	bool hit_for_miss, was_collapsed, revalidating;
+	bool variant_known;            /* other variants of the URL are stored */
+	struct slice key_text;
+	struct store_key key;
+	struct slice variant_text;     /* whole text of the variant's key; empty: none known */
+	struct store_key variant_key;
+	struct object *object;         /* what is delivered (or looked at) */
+	struct object *stale;          /* stored, past its lifetime: being revalidated, or the last resort */
+	struct flight *flight;         /* led by this request */
+	struct flight_waiter waiter;   /* waiting for another request's flight */
+	struct timer collapse_timer;
+	bool loading;                  /* volume_load is under way */
+	struct load *load;             /* shared with the I/O thread */
+
+	/* fetch */
+	struct exchange *exchange;
+	struct exchange_facts facts;
+	struct object *filling;        /* what the fetch fills; readers may share it */
+	bool fetch_started, fetch_done, fetch_headed, fetch_304;
+	enum end fetch_end;
+	int64_t fetch_sent_us;         /* wall clock */
+	bool body_paused, discard, spilling, fetch_again, content_sent_last;
+	unsigned pipe_status;          /* an answer that passes: its head in kept form, and how long it is */
+	struct slice pipe_head;
+	uint64_t pipe_length;
+	bool pipe_no_body;
+
+	/* delivery */
+	enum source source;
+	struct answer answer;
+	struct slice blocks[6];
+	bool head_sent, body_done, not_modified;
+	uint64_t sent;                 /* body bytes taken by the carrier */
+	struct slice text;             /* SOURCE_text */
+	bool own, no_body, was_stale;  /* an answer of our own; nothing but a head is sent; a stored one was stale */
+	unsigned own_status;
+	int64_t date_us;               /* the Date that the answer lacks; 0: it has one */
+	struct slice own_text;
+	char *pipe_buf;                /* SOURCE_pipe: bytes the client has not taken yet */
+	size_t pipe_len, pipe_pos, pipe_cap;
+	struct object_waiter object_waiter;
+	struct mail wake_mail;         /* posted by object_waiter and flight_waiter */
+	atomic_bool wake_queued;
+	struct disk_read *disk_read;   /* under way or done: shared with the I/O thread */
+	struct timer send_timer;
+
+	struct mail free_mail;
+	struct request *prev, *next;   /* all requests of the worker that are kept */
+	struct arena arena;            /* last: not cleared */
+};
+
+/* The steps. Each returns the next step or STEP_wait. */
+#define STEP(name, edges) enum step step_##name(struct request *request);
+REQ_STEPS(STEP)
+#undef STEP
+
+/* Runs the loop until a step waits or the request is done (and freed). Safe to call from an event at any time. */
+void request_run(struct request *request);
+/* Copies the head out of the carrier's buffer; call before waiting. The loop does it by itself. */
+void request_keep(struct request *request);
+/* An answer of our own with a short text body: sets what step_answer sends. */
+enum step request_refuse(struct request *request, enum refusal refusal);
+enum step request_error(struct request *request, unsigned status, enum end end);
+/* Evaluates a template of the configuration in the request's arena. */
+struct slice request_expand(struct request *request, const struct conf_template *text);
+
+/* step_fetch.c: stops what is under way when the client is gone and nobody else needs it. */
+void request_fetch_client_gone(struct request *request);
+/* step_receive.c */
+struct forwarding_input request_forwarding_input(struct request *request);
+/* step_finish.c: the carrier's counts go into the record, before the carrier is let go. */
+void request_take_counts(struct request *request);
+/* step_fetch.c: gives the origin the content that has come, and asks the client for more. An answer may begin before the
+ * content has ended (an echo). */
+void request_pump_content(struct request *request);
+void request_stop_exchange(struct request *request);
+/* step_lookup.c: the key of the variant that this request selects by a Vary spec: r->variant_*. False: too long. */
+bool request_variant_key(struct request *request, struct slice spec);
+void request_object_wake(struct object_waiter *waiter);
+void request_load_free(struct request *request);
+/* fetch_head.c: the head that goes to the origin. Empty when it does not fit. */
+struct slice request_origin_head(struct request *request);
+/* step_deliver.c: sends body bytes from the exchange; false: pause it. */
+bool request_pipe(struct request *request, struct slice bytes);
+
+/* Per worker: free lists, scratch memory, the list of all connections and kept requests. */
+struct client_list {
+	struct conf_hold *hold;
+	struct request *free_requests;
+	size_t free_count;
+	struct request *requests;      /* kept ones */
+	struct conn *conns;
+	struct http_header headers[HTTP_HEADERS_MAX];
+	char read_buf[128 * 1024];
+	char head_buf[160 * 1024];
+	char disk_buf[256 * 1024];
+};
+struct conf_hold *conf_hold_get(struct worker *worker);
+void conf_hold_put(struct worker *worker, struct conf_hold *hold);
+
+#endif

@@ -1,0 +1,84 @@
+/* Answers of our own: refusals, errors, and what `return` says. A short plain text; everything else as for any answer. */
+#include "request.h"
+
+enum step request_refuse(struct request *r, enum refusal refusal)
+{
+	r->log.refusal = (uint8_t)refusal;
+	r->log.cache = VERDICT_refused;
+	r->log.end = END_refused;
+	r->own_status = (unsigned)refusal_rows[refusal].status;
+	r->own_text = slice_str(refusal_rows[refusal].doc);
+	r->own = true;
+	return STEP_answer;
+}
+
+enum step request_error(struct request *r, unsigned status, enum end end)
+{
+	r->own_status = status;
+	r->own_text = http_reason(status);
+	r->own = true;
+	r->log.end = (uint8_t)end;
+	if (r->log.cache != VERDICT_synth) {
+		r->log.cache = VERDICT_error;
+		r->own_text = slice_str(end_rows[end].doc);
+	}
+	return STEP_answer;
+}
+
+static bool is_redirect(unsigned status)
+{
+	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* What `return CODE TEXT` of the configuration says. */
+static void use_rule(struct request *r, struct text *block)
+{
+	struct slice text = request_expand(r, &r->location->return_text);
+
+	if (is_redirect(r->own_status) && text.len) {
+		text_add_field(block, SLICE("Location"), text);
+		r->log.location = text;
+		r->own_text = http_reason(r->own_status);
+	} else if (text.len) {
+		r->own_text = text;
+		return;
+	}
+}
+
+enum step step_answer(struct request *r)
+{
+	struct text block;
+	bool by_rule = r->log.cache == VERDICT_synth && r->location->return_code;
+
+	if (!r->carrier || r->head_sent)
+		return STEP_finish;
+	text_init(&block, &r->arena, 256);
+	text_add_field(&block, SLICE("Date"), slice_make(r->worker->date, 29));
+	if (by_rule)
+		use_rule(r, &block);
+	r->source = SOURCE_text;
+	r->text = (struct slice){ NULL, 0 };
+	if (r->own_status != 204 && r->own_status != 304) {
+		text_add_field(&block, SLICE("Content-Type"), SLICE("text/plain; charset=utf-8"));
+		r->log.resp_type = SLICE("text/plain; charset=utf-8");
+		struct text body;
+		text_init(&body, &r->arena, r->own_text.len + 64);
+		if (!by_rule) {
+			text_add_u64(&body, r->own_status);
+			text_add(&body, SLICE(" "));
+			text_add(&body, http_reason(r->own_status));
+			text_add(&body, SLICE("\n"));
+		}
+		text_add(&body, r->own_text);
+		if (!by_rule)
+			text_add(&body, SLICE("\n"));
+		r->text = text_slice(&body);
+	}
+	if (r->own_status == 405)
+		text_add_field(&block, SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+	/* Nobody may keep an error of ours but for as long as it lasts. */
+	if (r->own_status >= 400)
+		text_add_field(&block, SLICE("Cache-Control"), SLICE("no-store"));
+	r->blocks[0] = text_slice(&block);
+	return STEP_deliver;
+}

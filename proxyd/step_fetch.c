@@ -1,0 +1,235 @@
+/* Asking the origin: the exchange's life on the request's side, and what becomes of its answer: stored and read while it
+ * is being filled, or passed through. A fetch that others read, or that fills the store, outlives its client. */
+#include "request.h"
+#include "http_cache.h"
+#include "fetch.h"
+
+/* ---- content towards the origin ---- */
+
+void request_pump_content(struct request *r)
+{
+	if (!r->exchange || !r->has_content || r->content_sent_last)
+		return;
+	if (r->hold_sent < r->hold_len || (r->content_last && !r->content_sent_last)) {
+		struct slice bytes = slice_make(r->hold_buf + r->hold_sent, r->hold_len - r->hold_sent);
+		size_t taken = exchange_send(r->exchange, bytes, r->content_last);
+		r->hold_sent += taken;
+		r->content_sent_last = r->content_last && r->hold_sent == r->hold_len;
+	}
+	if (r->hold_sent == r->hold_len)
+		r->hold_sent = r->hold_len = 0;
+	else if (r->hold_sent > r->hold_cap / 2) {
+		memmove(r->hold_buf, r->hold_buf + r->hold_sent, r->hold_len - r->hold_sent);
+		r->hold_len -= r->hold_sent;
+		r->hold_sent = 0;
+	}
+	if (!r->content_last && r->carrier && request_content_room(r))
+		r->carrier->ops->want_content(r->carrier);
+}
+
+static void on_want_content(void *arg)
+{
+	request_run(arg);
+}
+
+/* ---- the answer's head ---- */
+
+static void on_informational(void *arg, const struct http_head *head)
+{
+	struct request *r = arg;
+	struct text text;
+
+	if (!r->carrier || r->head_sent)
+		return;
+	text_init(&text, &r->arena, 512);
+	for (size_t i = 0; i < head->header_count; i++)
+		if (!head->headers[i].dropped)
+			text_add_field(&text, head->headers[i].name, head->headers[i].value);
+	if (!text.overflowed)
+		r->carrier->ops->informational(r->carrier, head->status, text_slice(&text));
+}
+
+static void on_head(void *arg, const struct http_head *head)
+{
+	struct request *r = arg;
+
+	r->log.origin_status = head->status;
+	r->fetch_headed = true;
+	fetch_take_head(r, head);
+	/* The body, or the end, is most likely in the same read: one write for both. */
+	r->cork = true;
+	request_run(r);
+	r->cork = false;
+}
+
+/* ---- the answer's body ---- */
+
+/* The object cannot grow any further. Its other readers see it broken; this request gives its client what is there and
+ * then the rest as it comes. */
+static void spill(struct request *r, enum store_err err)
+{
+	r->log.nostore = (uint8_t)fetch_nostore(err);
+	r->spilling = true;
+	flight_end(&r->flight, 0);
+}
+
+static bool on_body(void *arg, struct slice bytes)
+{
+	struct request *r = arg;
+
+	if (r->filling && !r->spilling) {
+		enum store_err err = STORE_TOO_LARGE;
+		if (object_available(r->filling) + bytes.len <= r->location->set.object_max)
+			err = object_append(r->filling, bytes.ptr, bytes.len);
+		else
+			object_fail(r->filling);
+		if (err == STORE_OK)
+			return true;
+		spill(r, err);
+	}
+	if (r->discard)
+		return true;
+	return request_pipe(r, bytes);
+}
+
+/* ---- the end ---- */
+
+static void finish_filling(struct request *r, enum end end)
+{
+	if (!r->filling || r->spilling)
+		return;
+	if (end != END_complete) {
+		object_fail(r->filling);
+		r->log.nostore = end == END_origin_invalid ? NOSTORE_bad_answer : NOSTORE_short_body;
+		return;
+	}
+	enum store_err err = object_finish(r->filling);
+	if (err == STORE_OK)
+		r->log.stored = 1;
+	else
+		r->log.nostore = (uint8_t)fetch_nostore(err);
+	r->log.body_hash = object_checksum(r->filling);
+	r->log.object_bytes = (int64_t)object_size(r->filling);
+	if (err == STORE_OK && r->variant_text.len)
+		fetch_update_vary_index(r);
+}
+
+static void on_done(void *arg, enum end end, const struct exchange_facts *facts)
+{
+	struct request *r = arg;
+
+	r->exchange = NULL;
+	unsigned tries = r->facts.tries;
+	r->facts = *facts;
+	r->facts.tries += tries;
+	r->fetch_done = true;
+	r->fetch_end = end;
+	finish_filling(r, end);
+	flight_end(&r->flight, 0);
+	request_run(r);
+}
+
+static const struct exchange_user user = {
+	.informational = on_informational,
+	.head = on_head,
+	.body = on_body,
+	.done = on_done,
+	.want_content = on_want_content,
+};
+
+/* ---- the step ---- */
+
+static enum step start(struct request *r)
+{
+	struct exchange_request exchange = {
+		.location = r->location, .method = r->head.method, .head = request_origin_head(r),
+		.idempotent = http_method_is_safe(r->head.method),
+		.content_length = r->head.framing == FRAMING_chunked ? UINT64_MAX : r->head.framing == FRAMING_length ? r->head.length : 0,
+	};
+
+	if (!exchange.head.len)
+		return request_refuse(r, REFUSAL_head_too_large);
+	if (r->log.cache == VERDICT_none)
+		r->log.cache = r->hit_for_miss ? VERDICT_hit_for_miss : VERDICT_miss;
+	r->fetch_started = true;
+	r->fetch_sent_us = r->worker->wall_us;
+	request_keep(r);
+	r->exchange = exchange_start(r->worker, &exchange, &user, r);
+	return STEP_wait;
+}
+
+static void stop_exchange(struct request *r, enum end end)
+{
+	if (!r->exchange)
+		return;
+	unsigned tries = r->facts.tries;
+	exchange_abort(&r->exchange, &r->facts);
+	r->facts.tries += tries;
+	r->fetch_done = true;
+	r->fetch_end = end;
+	finish_filling(r, end);
+	flight_end(&r->flight, 0);
+}
+
+/* No answer came. */
+static enum step failed(struct request *r)
+{
+	if (r->stale && fetch_may_serve_stale(r)) {
+		fetch_use_stale(r, VERDICT_hit_stale);
+		return STEP_deliver;
+	}
+	switch (r->fetch_end) {
+	case END_connect_timeout: case END_origin_read_timeout: case END_origin_send_timeout:
+		return request_error(r, 504, r->fetch_end);
+	case END_no_origin:
+		return request_error(r, 503, r->fetch_end);
+	default:
+		return request_error(r, 502, r->fetch_end);
+	}
+}
+
+enum step step_fetch(struct request *r)
+{
+	if (!r->carrier && !r->fetch_started)
+		return STEP_finish;
+	if (!r->fetch_started) {
+		enum step step = start(r);
+		if (step != STEP_wait)
+			return step;
+	}
+	if (r->fetch_again) {
+		/* A 304 that does not fit the stored object: ask again, for the whole. */
+		stop_exchange(r, END_complete);
+		object_unref(&r->stale);
+		r->fetch_again = r->fetch_headed = r->fetch_done = r->revalidating = false;
+		return start(r);
+	}
+	if (r->fetch_headed)
+		return STEP_deliver;
+	if (r->fetch_done && !r->carrier)
+		return STEP_finish;
+	if (r->fetch_done)
+		return failed(r);
+	if (r->content_refusal && !r->content_last) {
+		stop_exchange(r, END_complete);
+		return request_refuse(r, r->content_refusal);
+	}
+	if (r->has_content && r->location->set.client_max_body_size && r->content_got > r->location->set.client_max_body_size) {
+		stop_exchange(r, END_complete);
+		return request_refuse(r, REFUSAL_body_too_large);
+	}
+	request_pump_content(r);
+	return STEP_wait;
+}
+
+void request_stop_exchange(struct request *r)
+{
+	stop_exchange(r, END_client_left);
+}
+
+void request_fetch_client_gone(struct request *r)
+{
+	/* A fetch that others may wait for, or that the store will have, goes on to its end. */
+	if (r->exchange && !r->flight && !(r->filling && !r->spilling))
+		stop_exchange(r, END_client_left);
+}

@@ -1,0 +1,67 @@
+/* The last step: what is held is let go, the record is completed and written. The only place that logs a request. */
+#include "request.h"
+#include "access_log.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+/* The carrier's counts, before it is let go. */
+void request_take_counts(struct request *r)
+{
+	const struct carrier *carrier = r->carrier;
+
+	if (!carrier)
+		return;
+	r->log.req_bytes = carrier->request_bytes;
+	r->log.head_out = carrier->head_out;
+	r->log.body_out = carrier->body_out;
+	r->log.first_flush = carrier->first_flush;
+	r->log.high_water = carrier->high_water;
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void log_fetch(struct request *r)
+{
+	const struct exchange_facts *facts = &r->facts;
+	struct logline *log = &r->log;
+
+	if (!r->fetch_started)
+		return;
+	log->origin = facts->address;
+	log->origin_tries = facts->tries;
+	log->origin_reused = facts->reused;
+	log->connect_us = facts->connect_us;
+	log->origin_first_us = facts->first_us;
+	log->origin_in = facts->bytes_in;
+	log->origin_out = facts->bytes_out;
+}
+
+enum step step_finish(struct request *r)
+{
+	struct logline *log = &r->log;
+
+	CHECK(!r->exchange);
+	request_take_counts(r);
+	log_fetch(r);
+	if (r->source == SOURCE_object && r->object && object_state(r->object) == OBJECT_WHOLE) {
+		log->body_hash = object_checksum(r->object);
+		log->object_bytes = (int64_t)object_size(r->object);
+	}
+	log->total_us = now_us() - r->start_us;
+	/* Answered within one round of the loop: the first byte left when the last one did. */
+	if (log->first_us == 0)
+		log->first_us = (int64_t)log->total_us;
+	access_log_write(r->worker, log);
+	flight_end(&r->flight, 0);
+	request_load_free(r);
+	free(r->disk_read);
+	r->disk_read = NULL;
+	return STEP_done;
+}

@@ -1,0 +1,72 @@
+/* What a request may do: content limits, what has to come before an origin is asked, whether the cache may be used. */
+#include "request.h"
+
+/* Content is held until all of it, or client_body_hold bytes, have come: slow uploads do not hold origin connections. */
+static bool content_ready(struct request *r)
+{
+	const struct settings *set = &r->location->set;
+
+	if (r->content_last)
+		return true;
+	if (!r->hold_buf) {
+		size_t want = set->client_body_hold > 16 * 1024 ? (size_t)set->client_body_hold : 16 * 1024;
+		if (r->head.framing == FRAMING_length && r->head.length < want)
+			want = (size_t)r->head.length;
+		r->hold_cap = want + 2;
+		r->hold_buf = must(malloc(r->hold_cap));
+	}
+	return r->hold_len >= set->client_body_hold || request_content_room(r) == 0;
+}
+
+static bool too_large(const struct request *r)
+{
+	uint64_t max = r->location->set.client_max_body_size;
+
+	return max && ((r->head.framing == FRAMING_length && r->head.length > max) || r->content_got > max);
+}
+
+static void choose_volume(struct request *r)
+{
+	struct conf_location *location = r->location;
+
+	if (location->cache_off) {
+		r->log.nostore = NOSTORE_cache_off;
+	} else if (!location->volume) {
+		r->log.nostore = NOSTORE_no_volume;
+	} else {
+		r->log.volume = location->volume->name;
+		r->volume = daemon_volume(r->worker->daemon, location->volume);
+		if (!r->volume)
+			r->log.nostore = NOSTORE_volume_failed;
+	}
+}
+
+enum step step_guard(struct request *r)
+{
+	if (!r->carrier)
+		return STEP_answer;
+	if (r->content_refusal)
+		return request_refuse(r, r->content_refusal);
+	if (too_large(r))
+		return request_refuse(r, REFUSAL_body_too_large);
+	if (!content_ready(r)) {
+		r->carrier->ops->want_content(r->carrier);
+		return STEP_wait;
+	}
+	r->log.req_login = cookie_has(&r->head, r->location->login_cookies, r->location->login_cookie_count);
+	choose_volume(r);
+	if (!r->volume) {
+		r->log.cache = VERDICT_off;
+		return STEP_fetch;
+	}
+	enum nostore why = cache_may_lookup(&r->head, r->log.req_login);
+	if (why) {
+		r->log.nostore = (uint8_t)why;
+		r->log.cache = VERDICT_pass;
+		return STEP_fetch;
+	}
+	r->use_cache = true;
+	/* A HEAD, or a request for a part, is answered from what is stored but stores nothing itself. */
+	r->may_store = r->head.method == METHOD_GET && !http_header_get(&r->head, FIELD_range);
+	return STEP_lookup;
+}

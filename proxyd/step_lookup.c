@@ -1,0 +1,289 @@
+/* What is stored for the request, and is it fresh; if not: who fetches it.
+ *
+ * A URL's key names either the answer itself or, when it varies, the index of its Vary specs; a variant's key is made of
+ * the URL's key, the spec and the request's values for it. Look-ups never wait for the disk: a head that is not in memory
+ * is loaded by the I/O thread and the step runs again. */
+#include "request.h"
+
+enum { VARY_TEXT_MAX = 4096 };
+
+/* ---- messages from other threads ---- */
+
+static void wake_run(struct worker *worker, struct mail *mail)
+{
+	struct request *r = (struct request *)((char *)mail - offsetof(struct request, wake_mail));
+
+	(void)worker;
+	atomic_store(&r->wake_queued, false);
+	request_run(r);
+}
+
+static void wake(struct request *r)
+{
+	if (atomic_exchange(&r->wake_queued, true))
+		return;
+	r->wake_mail.run = wake_run;
+	worker_post(r->worker, &r->wake_mail);
+}
+
+static void flight_wake(struct flight_waiter *waiter)
+{
+	wake((struct request *)((char *)waiter - offsetof(struct request, waiter)));
+}
+
+void request_object_wake(struct object_waiter *waiter)
+{
+	wake((struct request *)((char *)waiter - offsetof(struct request, object_waiter)));
+}
+
+static void collapse_timeout(struct worker *worker, struct timer *timer)
+{
+	struct request *r = (struct request *)((char *)timer - offsetof(struct request, collapse_timer));
+
+	(void)worker;
+	flight_leave(&r->waiter);
+	r->solo = true;
+	request_run(r);
+}
+
+/* ---- loading ---- */
+
+struct load {
+	struct mail mail;
+	struct request *request;
+	struct store_key key;
+	struct object *object;
+};
+
+static void load_run(struct worker *worker, struct mail *mail)
+{
+	struct load *load = (struct load *)((char *)mail - offsetof(struct load, mail));
+	struct request *r = load->request;
+
+	(void)worker;
+	r->loading = false;
+	request_run(r);
+}
+
+static void load_done(void *arg, struct object *object)
+{
+	struct load *load = arg;
+
+	load->object = object;
+	worker_post(load->request->worker, &load->mail);
+}
+
+static void load_start(struct request *r, struct store_key key, struct slice key_text)
+{
+	struct load *load = must(calloc(1, sizeof(*load)));
+
+	*load = (struct load){ .mail = { .run = load_run }, .request = r, .key = key };
+	r->load = load;
+	r->loading = true;
+	request_keep(r);
+	volume_load(r->volume, key, key_text, load_done, load);
+}
+
+void request_load_free(struct request *r)
+{
+	if (r->load)
+		object_unref(&r->load->object);
+	free(r->load);
+	r->load = NULL;
+}
+
+/* The stored object under a key: HIT with r->object, MISS, or LOAD (the step must wait). */
+static enum store_get get(struct request *r, struct store_key key, struct slice key_text)
+{
+	struct load *load = r->load;
+
+	object_unref(&r->object);
+	if (load && load->key.hi == key.hi && load->key.lo == key.lo) {
+		r->object = load->object;
+		load->object = NULL;
+		request_load_free(r);
+		return r->object ? STORE_HIT : STORE_MISS;
+	}
+	enum store_get got = volume_get(r->volume, key, key_text, &r->object);
+	if (got == STORE_LOAD) {
+		request_load_free(r);
+		load_start(r, key, key_text);
+	}
+	return got;
+}
+
+/* ---- keys ---- */
+
+static void key_make(struct request *r)
+{
+	struct text text;
+	uint16_t port = r->head.port;
+
+	text_init(&text, &r->arena, r->log.host.len + r->head.path.len + r->head.query.len + 24);
+	text_add(&text, r->log.scheme);
+	text_add(&text, SLICE("://"));
+	text_add(&text, r->log.host);
+	if (port && port != (r->carrier->tls ? 443 : 80)) {
+		text_add(&text, SLICE(":"));
+		text_add_u64(&text, port);
+	}
+	text_add(&text, r->head.path);
+	if (r->head.query.ptr) {
+		text_add(&text, SLICE("?"));
+		text_add(&text, r->head.query);
+	}
+	r->key_text = text_slice(&text);
+	r->key = store_key_make(r->key_text);
+	r->log.key = r->key.hi;
+}
+
+bool request_variant_key(struct request *r, struct slice spec)
+{
+	char values[VARY_TEXT_MAX];
+	struct text text;
+	long len = vary_text(spec, &r->head, values, sizeof(values));
+
+	if (len < 0)
+		return false;
+	text_init(&text, &r->arena, r->key_text.len + spec.len + (size_t)len + 4);
+	text_add(&text, r->key_text);
+	text_add(&text, SLICE("\n"));
+	text_add(&text, spec);
+	text_add(&text, SLICE("\n"));
+	text_add(&text, slice_make(values, (size_t)len));
+	if (text.overflowed)
+		return false;
+	r->variant_text = text_slice(&text);
+	r->variant_key = store_key_make(r->variant_text);
+	return true;
+}
+
+/* ---- what is stored ---- */
+
+/* Among the variants that the index lists, the one this request selects. Without one the first spec's key stays in
+ * r->variant_*: what will most likely be fetched. */
+static enum store_get find_variant(struct request *r)
+{
+	struct object *index = r->object;
+	struct vary_index list = { object_head(index) };
+	struct slice spec, first_text = { NULL, 0 };
+	struct store_key first_key = { 0, 0 };
+	enum store_get got = STORE_MISS;
+
+	r->object = NULL;
+	r->variant_known = true;
+	for (size_t pos = 0; got == STORE_MISS && vary_index_next_spec(list, &pos, &spec);) {
+		if (!request_variant_key(r, spec))
+			continue;
+		if (!first_text.len) {
+			first_text = r->variant_text;
+			first_key = r->variant_key;
+		}
+		got = get(r, r->variant_key, r->variant_text);
+	}
+	if (got == STORE_MISS) {
+		r->variant_text = first_text;
+		r->variant_key = first_key;
+	}
+	object_unref(&index);
+	return got;
+}
+
+static enum store_get find(struct request *r)
+{
+	enum store_get got = get(r, r->key, r->key_text);
+
+	if (got == STORE_HIT && (object_meta(r->object)->flags & STORED_VARY_INDEX))
+		got = find_variant(r);
+	return got;
+}
+
+/* ---- deciding ---- */
+
+static enum step deliver_stored(struct request *r, enum verdict verdict)
+{
+	r->log.cache = (uint8_t)verdict;
+	r->source = SOURCE_object;
+	flight_end(&r->flight, 0);
+	timer_clear(r->worker, &r->collapse_timer);
+	return STEP_deliver;
+}
+
+/* Who fetches: this request, or another one that it waits for. */
+static enum step join(struct request *r)
+{
+	struct store_key key = r->variant_text.len ? r->variant_key : r->key, variant;
+	bool woken = r->was_collapsed;
+
+	if (r->flight || r->solo || !r->may_store || !r->location->set.collapse)
+		return STEP_fetch;
+	r->waiter.wake = flight_wake;
+	switch (flight_join(key, r->worker->now_us, woken ? NULL : &r->waiter, &r->flight, &r->object, &variant)) {
+	case FLIGHT_LEAD:
+		/* What was missing a moment ago may have been stored by a flight that has just ended. */
+		return STEP_lookup;
+	case FLIGHT_WAIT:
+		r->was_collapsed = true;
+		request_keep(r);
+		timer_set(r->worker, &r->collapse_timer, r->location->set.collapse_timeout, collapse_timeout);
+		return STEP_wait;
+	case FLIGHT_HIT_FOR_MISS:
+		r->hit_for_miss = !woken;
+		r->solo = true;
+		return STEP_fetch;
+	case FLIGHT_OBJECT:
+		break;
+	}
+	struct stored_view view;
+	CHECK(stored_read(object_head(r->object), &view));
+	if (!view.spec.len || (request_variant_key(r, view.spec) && r->variant_key.hi == variant.hi && r->variant_key.lo == variant.lo)) {
+		r->was_collapsed = true;
+		return deliver_stored(r, VERDICT_collapsed);
+	}
+	/* Another variant is on its way: this one has a flight of its own. */
+	object_unref(&r->object);
+	if (r->was_collapsed && woken)
+		r->solo = true;
+	r->was_collapsed = false;
+	return STEP_lookup;
+}
+
+static enum step decide(struct request *r)
+{
+	static const struct cache_use_settings settings = { .obey_client = false };
+	struct cache_object stored = stored_rules(object_meta(r->object));
+	struct cache_use used = cache_may_use(&stored, &r->head, &settings, r->worker->wall_us);
+	struct stored_view view;
+
+	if (!stored_read(object_head(r->object), &view)) {
+		volume_drop(r->volume, r->variant_text.len ? r->variant_key : r->key, r->object);
+		object_unref(&r->object);
+		return join(r);
+	}
+	if (used.use == USE_fresh)
+		return deliver_stored(r, r->was_collapsed ? VERDICT_collapsed : VERDICT_hit);
+	object_unref(&r->stale);
+	r->was_stale = true;
+	r->stale = r->object;
+	r->object = NULL;
+	return join(r);
+}
+
+enum step step_lookup(struct request *r)
+{
+	if (r->loading || r->waiter.flight)
+		return STEP_wait;
+	if (!r->carrier) {
+		flight_end(&r->flight, 0);
+		return STEP_answer;
+	}
+	if (!r->key_text.len)
+		key_make(r);
+	r->variant_text.len = 0;
+	switch (find(r)) {
+	case STORE_LOAD: return STEP_wait;
+	case STORE_HIT: return decide(r);
+	case STORE_MISS: break;
+	}
+	return join(r);
+}

@@ -1,0 +1,28 @@
+/* From the path to a location: its settings, its volume, its rule. */
+#include "request.h"
+
+enum step step_route(struct request *r)
+{
+	struct slice path = r->head.path;
+	char *normal = arena_alloc(&r->arena, path.len + 1);
+	long len = normal ? http_normalise_path(path, normal) : -1;
+
+	if (len < 0)
+		return request_refuse(r, REFUSAL_target_form);
+	r->path = slice_make(normal, (size_t)len);
+	/* The server's own `return` comes before its locations, as in nginx. */
+	struct conf_location *location = r->server->fallback->return_code ? r->server->fallback : conf_find_location(r->server, r->path);
+	if (!location)
+		return request_refuse(r, REFUSAL_no_route);
+	r->location = location;
+	r->log.route = location->route;
+	if (r->carrier)
+		r->carrier->set = &location->set;
+	if (location->return_code) {
+		r->log.cache = VERDICT_synth;
+		return request_error(r, location->return_code, END_complete);
+	}
+	if (!location->upstream)
+		return request_refuse(r, REFUSAL_no_route);
+	return STEP_guard;
+}

@@ -1,0 +1,72 @@
+/* The head of an answer as it is kept and sent again: a fixed part with offsets into a block of field lines that goes out
+ * as it is. Used for stored objects and for answers that pass. Pure. */
+#ifndef PROXYD_STORED_H
+#define PROXYD_STORED_H
+
+#include "arena.h"
+#include "http_head.h"
+#include "http_cache.h"
+#include "cache_use.h"
+#include "../cachestore/cachestore.h"
+
+/* object_meta.flags */
+enum stored_flag {
+	STORED_MUST_REVALIDATE = 1,    /* never served stale */
+	STORED_NO_CACHE        = 2,    /* always validated before use */
+	STORED_SHAREABLE_AUTH  = 4,    /* may answer requests with Authorization */
+	STORED_HEURISTIC       = 8,
+	STORED_VALIDATOR       = 16,
+	STORED_VARY_INDEX      = 32,   /* not an answer: lists the Vary specs and variants of the URL */
+	STORED_VARIANT         = 64,   /* selected by Vary */
+};
+
+/* Where a value lies in the block; len 0: not there. */
+struct stored_span { uint32_t off; uint32_t len; };
+#define STORED_SPANS(X) X(etag) X(last_modified) X(content_type) X(cache_control) X(vary) X(location) X(date)
+
+struct stored_fixed {
+	uint32_t magic;                /* STORED_MAGIC: also the version of this layout */
+	uint32_t block_len, spec_len;
+	uint32_t reserved1;
+	uint64_t cookie_hash;          /* XXH3 of the Set-Cookie values; 0: none */
+	uint8_t has_set_cookie, is_public, reserved2[6];
+#define X(name) struct stored_span name;
+	STORED_SPANS(X)
+#undef X
+};
+#define STORED_MAGIC 0x31485350u
+
+struct stored_view {
+	struct stored_fixed fixed;
+	struct slice block;
+	struct slice spec;             /* Vary spec it is selected by (vary_spec()); not sent */
+#define X(name) struct slice name;
+	STORED_SPANS(X)
+#undef X
+};
+
+/* Builds the kept form of an answer's head: all fields but the hop-by-hop ones, Content-Length and, when it is to be
+ * stored, Age and the fields that private="..." or no-cache="..." name. Empty when the arena overflowed. */
+struct slice stored_build(struct arena *arena, const struct http_head *head, const struct cache_control *cc, bool to_store, struct slice spec);
+/* A 304's fields replace the stored ones of the same name (RFC 9111 section 3.2), but for those that describe the body. */
+struct slice stored_update(struct arena *arena, const struct stored_view *old, const struct http_head *not_modified);
+/* Checks every offset; false for bytes that are no kept head. */
+bool stored_read(struct slice kept, struct stored_view *ret_view);
+/* The fields of the block that a 304 sends (RFC 9110 section 15.4.5). */
+struct slice stored_block_304(struct arena *arena, struct slice block);
+/* What is kept beside the object, as the rules for its use want it. */
+struct cache_object stored_rules(const struct object_meta *meta);
+/* Walks the lines of a block; *pos starts at 0. */
+bool stored_next_field(struct slice block, size_t *pos, struct slice *ret_name, struct slice *ret_value);
+
+/* The object that lists a URL's Vary specs and variants: lines "S spec\n" and "V hex of the variant's key\n", newest
+ * first. */
+struct vary_index { struct slice text; };
+enum { VARY_SPECS_MAX = 8, VARY_INDEX_MAX = 32 * 1024 };
+/* False at the end. */
+bool vary_index_next_spec(struct vary_index index, size_t *pos, struct slice *ret_spec);
+/* The text with this spec first and this variant first, bounded: *ret_evicted is the variant that had to go. */
+struct slice vary_index_add(struct arena *arena, struct vary_index old, struct slice spec, struct store_key variant, size_t variants_max,
+	struct store_key *ret_evicted, bool *ret_has_evicted, bool *ret_changed);
+
+#endif

@@ -1,0 +1,125 @@
+#!/bin/bash
+# Requests per CPU-second for a cached object of 1 KB: proxyd, nginx (proxy_cache) and haproxy (cache), each with one worker
+# pinned to core 0 and its access log on where it keeps one; wrk on core 1. Rounds alternate, so that a drifting machine
+# is no one's advantage. CPU time is that of the server's process, all threads, from /proc/PID/stat.
+#   ROUNDS=3 SECONDS_EACH=5 CONNECTIONS=32 SIZE=1024 bash tests/bench/hit.sh
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+out=$(realpath "${OUT:-build}")
+rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} connections=${CONNECTIONS:-32} size=${SIZE:-1024}
+export PATH=$PATH:/usr/sbin:/sbin
+run=$(mktemp -d "${TMPDIR:-/tmp}/bench-hit.XXXXXX")
+chmod 755 "$run"
+pids=()
+clean() {
+	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+	for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+	rm -rf "$run"
+}
+trap clean EXIT
+
+read -r origin p_proxyd p_nginx p_haproxy <<<"$(/usr/bin/python3 - <<'PYTHON'
+import socket
+taken = [socket.socket() for _ in range(4)]
+for s in taken:
+    s.bind(('127.0.0.1', 0))
+print(*(s.getsockname()[1] for s in taken))
+PYTHON
+)"
+user=
+[ "$(id -u)" -ne 0 ] || user="user $(id -un);"
+mkdir "$run/www" "$run/tmp" "$run/nginx-cache"
+head -c "$size" /dev/zero | tr '\0' x >"$run/www/object"
+temps="client_body_temp_path $run/tmp/b; proxy_temp_path $run/tmp/p; fastcgi_temp_path $run/tmp/f; uwsgi_temp_path $run/tmp/u; scgi_temp_path $run/tmp/s;"
+
+cat >"$run/origin.conf" <<CONF
+$user
+daemon off; worker_processes 1; pid $run/origin.pid; error_log $run/origin-error.log;
+events { }
+http { $temps access_log off;
+	server { listen 127.0.0.1:$origin; root $run/www; location / { add_header Cache-Control "public, max-age=3600"; default_type text/plain; } } }
+CONF
+cat >"$run/nginx.conf" <<CONF
+$user
+daemon off; master_process off; worker_processes 1; pid $run/nginx.pid; error_log $run/nginx-error.log;
+events { worker_connections 1024; }
+http { $temps
+	keepalive_requests 1000000000; open_file_cache max=1000; tcp_nodelay on;
+	proxy_cache_path $run/nginx-cache keys_zone=zone:10m;
+	access_log $run/nginx-access.log combined buffer=64k;
+	server { listen 127.0.0.1:$p_nginx; location / { proxy_pass http://127.0.0.1:$origin; proxy_cache zone; } } }
+CONF
+cat >"$run/haproxy.cfg" <<CONF
+global
+	nbthread 1
+	maxconn 1024
+defaults
+	mode http
+	timeout connect 5s
+	timeout client 60s
+	timeout server 60s
+cache zone
+	total-max-size 64
+	max-object-size 1000000
+	max-age 3600
+frontend f
+	bind 127.0.0.1:$p_haproxy
+	http-request cache-use zone
+	http-response cache-store zone
+	default_backend b
+backend b
+	http-request cache-use zone
+	http-response cache-store zone
+	server o 127.0.0.1:$origin
+CONF
+cat >"$run/proxyd.conf" <<CONF
+workers 1;
+access_log $run/proxyd.csv;
+volume main { path $run/volume; size 64m; }
+server { listen 127.0.0.1:$p_proxyd; location / { proxy_pass http://127.0.0.1:$origin; proxy_cache main; } }
+CONF
+
+answers() { curl -sf --noproxy '*' -o /dev/null "http://127.0.0.1:$1/object"; }
+start() {      # name, port, core, command...
+	local name=$1 port=$2 core=$3
+	shift 3
+	taskset -c "$core" "$@" >"$run/$name.out" 2>&1 &
+	pids+=($!)
+	eval "pid_$name=$!"
+	for _ in $(seq 200); do answers "$port" && return; sleep 0.05; done
+	echo "bench: $name does not answer:" >&2
+	cat "$run/$name.out" >&2
+	exit 1
+}
+echo "+ each on core 0: proxyd -c proxyd.conf | nginx -c nginx.conf | haproxy -f haproxy.cfg"
+start origin "$origin" 1 nginx -p "$run" -e "$run/origin-error.log" -c "$run/origin.conf"
+start proxyd "$p_proxyd" 0 "$out/proxyd" -c "$run/proxyd.conf"
+start nginx "$p_nginx" 0 nginx -p "$run" -e "$run/nginx-error.log" -c "$run/nginx.conf"
+start haproxy "$p_haproxy" 0 haproxy -db -f "$run/haproxy.cfg"
+for port in "$p_proxyd" "$p_nginx" "$p_haproxy"; do answers "$port"; answers "$port"; done
+
+ticks() { awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"; }
+hertz=$(getconf CLK_TCK)
+echo "+ $rounds rounds of: taskset -c 1 wrk -t1 -c$connections -d${seconds}s http://127.0.0.1:PORT/object   ($size bytes)"
+: >"$run/results"
+for round in $(seq "$rounds"); do
+	for name in proxyd nginx haproxy; do
+		pid_var=pid_$name port_var=p_$name
+		before=$(ticks "${!pid_var}")
+		taskset -c 1 wrk -t1 -c"$connections" -d"${seconds}s" "http://127.0.0.1:${!port_var}/object" >"$run/wrk.txt"
+		after=$(ticks "${!pid_var}")
+		awk -v name=$name -v round="$round" -v cpu="$(((after - before)))" -v hertz="$hertz" '
+			/requests in/ { n = $1 } /Requests\/sec/ { rate = $2 } /Non-2xx/ { bad = $NF } /Socket errors/ { errors = $0 }
+			END { printf "%s %d %d %.2f %.0f %.0f %d%s\n", name, round, n, cpu / hertz, n / (cpu / hertz), rate, bad, errors }' "$run/wrk.txt" | tee -a "$run/results" >/dev/null
+	done
+done
+echo
+awk '
+	{ n[$1]++; sum[$1] += $5; rate[$1] += $6; bad[$1] += $7; if ($5 > best[$1]) best[$1] = $5; if (!low[$1] || $5 < low[$1]) low[$1] = $5 }
+	END {
+		printf "%-8s %12s %22s %10s %8s %s\n", "server", "req/CPU-s", "(lowest to highest)", "req/s", "errors", "proxyd is"
+		split("proxyd nginx haproxy", names, " ")
+		for (i = 1; i <= 3; i++) { s = names[i]; printf "%-8s %12.0f %11.0f to %7.0f %10.0f %8d %.2f x\n", s, sum[s] / n[s], low[s], best[s], rate[s] / n[s], bad[s], (sum["proxyd"] / n["proxyd"]) / (sum[s] / n[s]) }
+	}' "$run/results"
+echo
+echo "machine: $(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) cores; $(nginx -v 2>&1); $(haproxy -v | head -1)"

@@ -1,0 +1,62 @@
+"""Fixtures: `proxy` starts daemons and `origin` servers; both are stopped, and judged, when the story is over."""
+import os
+
+import pytest
+
+import harness
+
+
+@pytest.fixture
+def origin():
+    made = []
+
+    def make(handler=None, **kw):
+        made.append(harness.Origin(handler, **kw))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def proxy(tmp_path, origin):     # origin: so that daemons stop before their origins do
+    made = []
+
+    def make(config=None, start=True, folder=None, **kw):
+        tmp = tmp_path / (folder or '.')
+        os.makedirs(tmp, exist_ok=True)
+        made.append(harness.Proxyd(tmp, config, **kw))
+        return made[-1].start() if start else made[-1]
+
+    make.made = made
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def cached(proxy, origin):
+    """cached(handler or headers=..., body=...) -> (daemon, origin): one site with a volume before a scripted origin."""
+    def make(handler=None, settings='', http='', more='', workers=1, cache=True, **kw):
+        o = origin(handler, **kw)
+        return proxy(harness.site(o, settings=settings, http=http, more=more, workers=workers, cache=cache)), o
+
+    return make
+
+
+@pytest.hookimpl(tryfirst=True, hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """A failing story shows what the daemons said and logged."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.when != 'call' or not report.failed:
+        return
+    tmp = item.funcargs.get('tmp_path') if hasattr(item, 'funcargs') else None
+    if not tmp:
+        return
+    for one in getattr(item.funcargs.get('proxy'), 'made', []):
+        report.sections.append(('stderr of proxyd', one.said()[-3000:]))
+    for path in sorted(tmp.rglob('access.csv')):
+        lines = path.read_text('latin-1').splitlines()
+        report.sections.append((f'log {path.relative_to(tmp)} (last 5 of {len(lines)} lines)', '\n'.join(lines[-5:])))
