@@ -58,11 +58,12 @@ static bool is_name_or_ipv4(struct slice host)
 	return true;
 }
 
-static bool port_parse(struct slice text, uint16_t *ret)
+/* Port 0 is for listening only: the system chooses one. */
+static bool port_parse(struct slice text, bool listening, uint16_t *ret)
 {
 	uint64_t port;
 
-	if (!conf_parse_count(text, &port) || port < 1 || port > 65535)
+	if (!conf_parse_count(text, &port) || port < !listening || port > 65535)
 		return false;
 	*ret = (uint16_t)port;
 	return true;
@@ -109,7 +110,7 @@ bool endpoint_parse(struct load *load, struct conf_pos pos, struct slice text, u
 		endpoint.host = slice_make(text.ptr, (size_t)(colon - text.ptr));
 		port = slice_make(colon + 1, text.len - endpoint.host.len - 1);
 	}
-	if (port.ptr && !port_parse(port, &endpoint.port)) {
+	if (port.ptr && !port_parse(port, listening, &endpoint.port)) {
 		load_error(load, pos, "'%.*s' is not a port: 1 to 65535", SLICE_ARG(port));
 		return false;
 	}

@@ -133,7 +133,8 @@ static void check_listens(struct load *load)
 		if (!listen->backlog)
 			listen->backlog = CONF_LISTEN_BACKLOG;
 		names_index(load, listen);
-		if (conf->metrics && address_eq(conf->metrics, &listen->addr))
+		/* Port 0 is another port each time. */
+		if (conf->metrics && address_eq(conf->metrics, &listen->addr) && listen->addr.sa.in.sin_port)
 			load_error(load, load->metrics_pos, "the server in line %u of %s listens on this address", listen->servers[0]->pos.line, listen->servers[0]->pos.file);
 	}
 }

@@ -43,7 +43,7 @@ static void stream_add(struct stream *stream, const struct logline *l, struct pl
 {
 	struct span *last = stream->count ? &stream->spans[stream->count - 1] : NULL;
 
-	if (last && last->first.file == at.file && l->seq == last->hi + 1) {
+	if (last && last->first.file == at.file && last->hi < l->seq && l->seq - last->hi == 1) {
 		last->hi = l->seq;
 		if (l->t_us < last->t_lo) last->t_lo = l->t_us;
 		if (l->t_us > last->t_hi) last->t_hi = l->t_us;
@@ -122,7 +122,7 @@ static void run_judge(struct span *spans, size_t count, bool start_known, struct
 	hi = start_known ? 0 : spans[0].lo - 1;
 	for (size_t i = 0; i < count; i++) {
 		const struct span *span = &spans[i];
-		if (span->lo > hi + 1) {
+		if (span->lo > hi && span->lo - hi > 1) {
 			missing->count += span->lo - hi - 1;
 			evidence_add(&missing->evidence, span->first);
 		} else if (span->lo <= hi) {

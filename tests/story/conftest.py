@@ -38,9 +38,9 @@ def proxy(tmp_path, origin):     # origin: so that daemons stop before their ori
 @pytest.fixture
 def cached(proxy, origin):
     """cached(handler or headers=..., body=...) -> (daemon, origin): one site with a volume before a scripted origin."""
-    def make(handler=None, settings='', http='', more='', workers=1, cache=True, **kw):
-        o = origin(handler, **kw)
-        return proxy(harness.site(o, settings=settings, http=http, more=more, workers=workers, cache=cache)), o
+    def make(handler=None, headers=(), body=b'hello\n', read_body=True, **kw):
+        o = origin(handler, headers=headers, body=body, read_body=read_body)
+        return proxy(harness.site(o, **kw)), o
 
     return make
 

@@ -643,7 +643,7 @@ node story;
 access_log {log};
 metrics 127.0.0.1:0;
 {http}
-volume main {{ path vol; size {volume_size}; ram 4m; }}
+{f'volume main {{ path vol; size {volume_size}; ram 4m; }}' if cache else ''}
 server {{
     listen 127.0.0.1:0;
     server_name site.test;

@@ -150,50 +150,56 @@ def test_a_full_disk_loses_lines_but_no_request_and_not_silently(proxy, origin):
     assert lost and max(lost) >= 1, f'no counter of lost lines in the metrics: {sorted(counters)}'
 
 
-def test_a_gap_record_counts_what_a_full_disk_lost(proxy, origin, tmp_path):
-    """A small file system of its own fills up, then has room again: a gap record says how many lines are missing."""
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own with room for 64 KB. Torn down after the daemons are: name it before `proxy`."""
     if os.geteuid() != 0:
         pytest.skip('needs root to mount a small tmpfs')
     small = tmp_path / 'small'
     small.mkdir()
     if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', str(small)], capture_output=True, check=False).returncode != 0:
         pytest.skip('cannot mount a tmpfs here')
-    try:
-        filler = small / 'filler'
-        o = origin(headers=[('Cache-Control', 'max-age=60')])
-        daemon = proxy(site(o, log=f'{small}/access.csv'))
-        daemon.log = str(small / 'access.csv')
-        daemon.get('/first')
-        daemon.records(1)
-        with open(filler, 'wb') as f:
-            try:
-                while f.write(b'x' * 4096):
-                    f.flush()
-            except OSError:
+    yield small
+    subprocess.run(['umount', '-l', str(small)], check=True)
+
+
+def fill_disk(path):
+    with open(path, 'wb', buffering=0) as f:
+        try:
+            while f.write(b'x' * 4096):
                 pass
-        sent = 1
-        while 'lost' not in daemon.metrics() or not max(v for k, v in daemon.counters().items() if 'lost' in k):
-            daemon.get('/lost')
-            sent += 1
-            assert sent < 2000
-        os.remove(filler)
-        def gap():
-            nonlocal sent
-            daemon.get('/after')
-            sent += 1
-            return [r for r in daemon.all_records() if r['rec'] == 'gap']
-        until('a gap record', gap)
-        daemon.stop()
-        records = daemon.all_records()
-        lost = sum(int(r['lost']) for r in records if r['rec'] == 'gap')
-        assert lost >= 1
-        assert len([r for r in records if r['rec'] == 'req']) + lost == sent
-        audit = logaudit('check', daemon.log, code=1).stdout
-        assert 'log-gap' in audit
-    finally:
-        for d in proxy.made:
-            d.close()
-        subprocess.run(['umount', '-l', str(small)], check=False)
+        except OSError:
+            pass
+
+
+def lost_lines(daemon):
+    return max([v for k, v in daemon.counters().items() if 'lost' in k] or [0])
+
+
+def test_a_gap_record_counts_what_a_full_disk_lost(small_disk, proxy, origin):
+    """The log's disk fills up, then has room again: a gap record says how many lines are missing."""
+    o = origin(headers=[('Cache-Control', 'max-age=60')])
+    daemon = proxy(site(o, log=f'{small_disk}/access.csv'))
+    daemon.log = str(small_disk / 'access.csv')
+    sent = 0
+
+    def ask(target):
+        nonlocal sent
+        sent += 1
+        assert daemon.get(target).status == 200, 'a full disk of the log is no failed request'
+
+    ask('/first')
+    daemon.records(1)
+    fill_disk(small_disk / 'filler')
+    until('a lost line', lambda: ask('/lost') or lost_lines(daemon))
+    os.remove(small_disk / 'filler')
+    until('a gap record', lambda: ask('/after') or [r for r in daemon.all_records() if r['rec'] == 'gap'])
+    daemon.stop()
+    records = daemon.all_records()
+    lost = sum(int(r['lost']) for r in records if r['rec'] == 'gap')
+    assert lost >= 1
+    assert len([r for r in records if r['rec'] == 'req']) + lost == sent
+    assert 'log-gap' in logaudit('check', daemon.log, code=1).stdout
 
 
 def test_the_metrics_are_the_sums_of_the_log(cached, tmp_path):

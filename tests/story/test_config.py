@@ -1,8 +1,11 @@
 """The configuration as people meet it: the tutorial's lines work unchanged, errors say where and what instead, the effective
 configuration can be printed and loads again (design section 7)."""
+import os
+import socket
+
 import pytest
 
-from harness import site
+from harness import Client, Wire, site
 
 FIFTEEN = '''\
 server {
@@ -101,7 +104,6 @@ def test_the_effective_configuration_loads_again(proxy, origin):
 
 
 def test_include_takes_files(proxy, origin):
-    import os
     o = origin()
     daemon = proxy('workers 1; access_log access.csv; include sites/*.conf;', start=False)
     os.mkdir(os.path.join(daemon.tmp, 'sites'))
@@ -175,16 +177,14 @@ def test_names_match_as_in_nginx(proxy, host, expected):
     assert daemon.get('/', host=host).body.decode() == expected
 
 
-def test_a_unix_socket_may_be_listened_on(proxy, origin):
-    import os
-    import socket
-    from harness import Client, Wire
+def test_a_unix_socket_may_be_listened_on(proxy, origin, tmp_path):
     o = origin()
-    daemon = proxy(f'workers 1; access_log access.csv; server {{ listen unix:p.sock; location / {{ proxy_pass http://{o.address}; }} }}', start=False)
+    path = str(tmp_path / 'p.sock')
+    daemon = proxy(f'workers 1; access_log access.csv; server {{ listen unix:{path}; location / {{ proxy_pass http://{o.address}; }} }}', start=False)
     daemon.spawn()
     daemon.wait_said(r'ready: listening on unix:')
     with socket.socket(socket.AF_UNIX) as s:
-        s.connect(os.path.join(daemon.tmp, 'p.sock'))
+        s.connect(path)
         client = Client.__new__(Client)
         Wire.__init__(client, s)
         assert client.get('/').status == 200

@@ -18,7 +18,7 @@ static inline void log_add_text(struct log *log, struct slice text)
 		log->cap = 2 * (log->len + text.len);
 		log->text = must(realloc(log->text, log->cap));
 	}
-	memcpy(log->text + log->len, text.ptr, text.len);
+	if (text.len) memcpy(log->text + log->len, text.ptr, text.len);
 	log->len += text.len;
 }
 
