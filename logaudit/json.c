@@ -86,7 +86,7 @@ static void findings_json(const struct audit *audit, json_t *root)
 	json_object_set_new(root, "findings", list);
 	for (int i = 0; i < RULE_COUNT; i++) {
 		json_t *row;
-		if (!audit->blind[i].blind) continue;
+		if (!audit->blind[i].blind || !rules[i].ops->line) continue;
 		row = must(json_object());
 		put_text(row, "rule", rules[i].id);
 		json_object_set_new(row, "column", text(audit->blind[i].column));

@@ -106,6 +106,12 @@ static int cmd_metrics(const struct options *o)
 		return EXIT_trouble;
 	}
 	read_files(&audit, o);
+	const struct blind *blind = &audit.blind[RULE_metrics_disagree];
+	if (blind->blind) {
+		fprintf(stderr, "logaudit: cannot tell: column %.*s is missing in the header line of %s\n", SLICE_ARG(blind->column),
+			audit_path(&audit, blind->header));
+		goto out;
+	}
 	if (!metrics_compare(&audit.metrics, slice_str(o->node), &scrape, &compare, why)) {
 		fprintf(stderr, "logaudit: %s\n", why);
 		goto out;

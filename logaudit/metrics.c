@@ -6,47 +6,65 @@
 
 void metrics_init(struct metrics *metrics)
 {
-	*metrics = (struct metrics){ .file_turn = 1 };
+	*metrics = (struct metrics){ .turn = 1 };
 	map_init(&metrics->nodes, sizeof(struct metrics_node), NAMES_MAX);
 }
 
 void metrics_restart(struct metrics *metrics)
 {
-	metrics->file_turn++;
+	metrics->turn++;
 }
 
 void metrics_release(struct metrics *metrics)
 {
 	map_release(&metrics->nodes);
+	keys_release(&metrics->workers);
 	free(metrics->parts);
 	*metrics = (struct metrics){ 0 };
 }
 
-static void part_begin(struct metrics *metrics, struct metrics_node *node, uint64_t t_us)
+static size_t part_begin(struct metrics *metrics, size_t node, const struct logline *line)
 {
 	if (metrics->count == metrics->cap) {
 		metrics->cap = metrics->cap ? 2 * metrics->cap : 8;
 		metrics->parts = must(realloc(metrics->parts, metrics->cap * sizeof(*metrics->parts)));
 	}
-	node->part = metrics->count++;
-	node->file_turn = metrics->file_turn;
-	metrics->parts[node->part] = (struct metrics_part){ .t_lo = t_us,
-		.node = (size_t)((char *)node - metrics->nodes.values) / sizeof(*node) };
+	metrics->parts[metrics->count] = (struct metrics_part){ .node = node, .turn = metrics->turn, .t_lo = line->t_us };
+	return metrics->count++;
+}
+
+/* The part that the line belongs to; NULL when there are more workers than can be kept apart. */
+static struct metrics_part *part_of(struct metrics *metrics, size_t node, const struct logline *line)
+{
+	bool is_new;
+	struct key_entry *worker = keys_get(&metrics->workers, node + 1, line->worker, &is_new);
+	struct metrics_part *part = worker && worker->value[0] ? &metrics->parts[worker->value[0] - 1] : NULL;
+
+	if (!worker) return NULL;
+	/* Gap records have no number. */
+	if (!part || part->turn != metrics->turn || (line->seq && line->seq <= part->last_seq)) {
+		worker->value[0] = part_begin(metrics, node, line) + 1;
+		part = &metrics->parts[worker->value[0] - 1];
+	}
+	if (line->seq) part->last_seq = line->seq;
+	if (line->t_us < part->t_lo) part->t_lo = line->t_us;
+	return part;
 }
 
 void metrics_add(struct metrics *metrics, const struct logline *line, struct place at)
 {
 	struct metrics_node *node = map_get(&metrics->nodes, line->node);
+	size_t index = (size_t)((char *)node - metrics->nodes.values) / sizeof(*node);
 	struct metrics_part *part;
 
-	if (node->file_turn != metrics->file_turn || line->rec == REC_start) part_begin(metrics, node, line->t_us);
-	part = &metrics->parts[node->part];
-	if (line->t_us < part->t_lo) part->t_lo = line->t_us;
 	if (line->rec == REC_start) {
 		if (!node->started || line->t_us > node->start_us) node->start_us = line->t_us;
 		node->started = true;
 		evidence_add(&node->starts, at);
+		metrics->turn++;
 	}
+	part = part_of(metrics, index, line);
+	if (!part) return;
 	if (line->rec == REC_gap) {
 		part->lost += line->lost;
 		evidence_add(&part->gaps, at);
@@ -150,6 +168,10 @@ bool metrics_compare(const struct metrics *metrics, struct slice name, const str
 		if (metrics->nodes.count == 0) snprintf(why, 256, "the log has no lines to compare with");
 		else if (name.len) snprintf(why, 256, "the log has no line of node '%.*s'", SLICE_ARG(name));
 		else snprintf(why, 256, "the log has lines of %zu nodes: say which one was scraped with --node NAME", metrics->nodes.count);
+		return false;
+	}
+	if (metrics->workers.full) {
+		snprintf(why, 256, "the log has lines of more workers than can be kept apart");
 		return false;
 	}
 	size_t index = (size_t)((const char *)node - metrics->nodes.values) / sizeof(*node);

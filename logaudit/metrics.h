@@ -6,14 +6,16 @@
 #include "finding.h"
 #include "map.h"
 
-/* Lines of one node in one file, between start records: they all belong to one run of the daemon. */
-struct metrics_part { size_t node; uint64_t t_lo, lost; struct counters counters; struct evidence gaps; };
-struct metrics_node { size_t part; uint64_t file_turn, start_us; bool started; struct evidence starts; };
+/* Lines of one worker in one file with growing numbers and no start record between them: all of one run of the daemon. The
+ * log thread writes what several workers made: a run's first lines may stand before its start record. */
+struct metrics_part { size_t node; uint64_t turn, last_seq, t_lo, lost; struct counters counters; struct evidence gaps; };
+struct metrics_node { uint64_t start_us; bool started; struct evidence starts; };
 struct metrics {
 	struct map nodes;                /* struct metrics_node */
+	struct keys workers;             /* node's index, worker: value[0] is its present part's index + 1 */
 	struct metrics_part *parts;
 	size_t count, cap;
-	uint64_t file_turn;
+	uint64_t turn;                   /* grows with each file and each start record: parts end there */
 };
 
 void metrics_init(struct metrics *metrics);

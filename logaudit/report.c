@@ -4,7 +4,7 @@
 #include "report.h"
 #include "show.h"
 
-enum { WIDTH = 100, NAME_WIDTH = 34 };
+enum { WIDTH = 100, NAME_WIDTH = 28 };
 
 /* ---- lines and time ---- */
 
@@ -123,11 +123,11 @@ static void names_text(const char *title, const struct map *map, size_t rows_max
 {
 	size_t *order = tally_order(map), shown = rows_max && rows_max < map->count ? rows_max : map->count;
 
-	fprintf(out, "\n%-*s %11s %11s %9s %18s %10s\n", NAME_WIDTH, title, "requests", "hits", "ratio", "body bytes", "byte ratio");
+	fprintf(out, "\n%-*s %13s %13s %9s %22s %10s\n", NAME_WIDTH, title, "requests", "hits", "ratio", "body bytes", "byte ratio");
 	for (size_t i = 0; i < shown; i++) {
 		const struct tally_row *row = map_value(map, order[i]);
 		char name[SHOW_TEXT_MAX], n[SHOW_NUMBER_MAX], h[SHOW_NUMBER_MAX], r[SHOW_NUMBER_MAX], b[SHOW_NUMBER_MAX], br[SHOW_NUMBER_MAX];
-		fprintf(out, "  %-*s %11s %11s %9s %18s %10s\n", NAME_WIDTH - 2, show_text(name, map_key(map, order[i]), NAME_WIDTH - 2),
+		fprintf(out, "  %-*s %13s %13s %9s %22s %10s\n", NAME_WIDTH - 2, show_text(name, map_key(map, order[i]), NAME_WIDTH - 2),
 			show_count(n, tally_requests(row)), show_count(h, tally_hits(row)), show_ratio(r, tally_hits(row), tally_requests(row)),
 			show_count(b, tally_bytes(row)), show_ratio(br, tally_hit_bytes(row), tally_bytes(row)));
 	}
@@ -169,7 +169,7 @@ static void findings_text(const struct audit *audit, FILE *out)
 	for (size_t i = 0; i < audit->findings.count; i++) finding_show(audit, &audit->findings.rows[i], out);
 	for (int i = 0; i < RULE_COUNT; i++) {
 		const struct blind *blind = &audit->blind[i];
-		if (blind->blind)
+		if (blind->blind && rules[i].ops->line)
 			fprintf(out, "\n%s: cannot tell: column %.*s is missing (header line %s:%" PRIu64 ")\n", rules[i].id, SLICE_ARG(blind->column),
 				show_text(path, slice_str(audit_path(audit, blind->header)), 40), blind->header.line);
 	}
@@ -180,7 +180,7 @@ static void verdict_text(const struct audit *audit, FILE *out)
 	size_t by[3] = { 0 };
 
 	for (size_t i = 0; i < audit->findings.count; i++) by[audit->findings.rows[i].severity]++;
-	if (audit->findings.count == 0) fprintf(out, "\nFindings  none\n");
+	if (audit->findings.count == 0) fprintf(out, "\nFindings  none%s\n", audit->lines_counted ? "" : ": no line was counted");
 	else fprintf(out, "\nFindings  %zu: %zu error, %zu warning, %zu info\n", audit->findings.count, by[SEVERITY_error], by[SEVERITY_warning],
 		by[SEVERITY_info]);
 }
@@ -200,7 +200,7 @@ void report_text(const struct audit *audit, const struct report_options *options
 	fputc('\n', out);
 	ratio_text("Hit ratio by requests", "requests", tally_hits(&t->all), tally_requests(&t->all), out);
 	ratio_text("Hit ratio by bytes   ", "body bytes", tally_hit_bytes(&t->all), tally_bytes(&t->all), out);
-	fprintf(out, "  A hit is hit, hit_stale or revalidated; collapsed, pass, error and all others count as requests only.\n");
+	fprintf(out, "  Hits are hit, hit_stale and revalidated; collapsed, pass, error and all others are requests only.\n");
 	verdicts_text(t, out);
 	names_text("Volumes", &t->volumes, options->rows_max, out);
 	names_text("Hosts", &t->hosts, options->rows_max, out);

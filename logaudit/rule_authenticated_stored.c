@@ -1,31 +1,97 @@
 /* authenticated-stored: one user's answer in a shared store. With Authorization, public, s-maxage or must-revalidate allow
- * it (RFC 9111 section 3.5); with a login cookie of the site nothing does: the site said that such answers are personal. */
+ * it (RFC 9111 section 3.5); with a login cookie of the site nothing does: the site said that such answers are personal.
+ * What a request without Authorization has put into the store may be served to one with it: a hit is judged by who stored
+ * the page, once all lines are read, since a hit's line may stand before that of the fetch it was served from. */
+#include <inttypes.h>
+
 #include "map.h"
 #include "rule.h"
 
-struct state { struct map hosts; };
+enum { HITS_MAX = 1 << 20 };             /* to be judged at the end; more are taken as if nobody is known to have stored the page */
+enum stored_by { STORED_BY_nobody_known, STORED_BY_anyone, STORED_BY_authenticated };
+
+struct hit { uint64_t key, variant; size_t host; struct place at; };
+struct host { struct group wrong, doubtful; };
+struct state {
+	struct map hosts;
+	struct keys pages;               /* key and variant: value[0] is a stored_by */
+	struct hit *hits;
+	size_t count, cap;
+};
 
 static void init(void *state)
 {
-	map_init(&((struct state *)state)->hosts, sizeof(struct group), NAMES_MAX);
+	map_init(&((struct state *)state)->hosts, sizeof(struct host), NAMES_MAX);
 }
 
-static bool is_wrong(const struct logline *l)
+static bool is_allowed(const struct logline *l)
 {
-	if (!l->req_auth && !l->req_login) return false;
-	if (!l->stored && !line_from_store(l) && l->cache != VERDICT_collapsed) return false;
-	return l->req_login || !(l->resp_public || cache_control_has(l->resp_cc, SLICE("must-revalidate")));
+	return !l->req_login && (!l->req_auth || l->resp_public || cache_control_has(l->resp_cc, SLICE("must-revalidate")));
+}
+
+static void keep_hit(struct state *s, const struct logline *l, struct host *host, struct place at)
+{
+	if (s->count == HITS_MAX) {
+		group_add(&host->doubtful, at);
+		return;
+	}
+	if (s->count == s->cap) {
+		s->cap = s->cap ? 2 * s->cap : 64;
+		s->hits = must(realloc(s->hits, s->cap * sizeof(*s->hits)));
+	}
+	s->hits[s->count++] = (struct hit){ l->key, l->variant, (size_t)((char *)host - s->hosts.values) / sizeof(*host), at };
 }
 
 static void line(void *state, const struct logline *l, struct place at)
 {
-	if (l->rec == REC_req && is_wrong(l))
-		group_add(map_get(&((struct state *)state)->hosts, line_host(l)), at);
+	struct state *s = state;
+	bool served = line_from_store(l) || l->cache == VERDICT_collapsed, allowed, is_new;
+
+	if (l->rec != REC_req || !(served || l->stored)) return;
+	allowed = is_allowed(l);
+	if (l->stored) {
+		struct key_entry *page = keys_get(&s->pages, l->key, l->variant, &is_new);
+		enum stored_by by = allowed ? STORED_BY_anyone : STORED_BY_authenticated;
+		if (page && by > page->value[0]) page->value[0] = by;
+	}
+	if (allowed) return;
+	struct host *host = map_get(&s->hosts, line_host(l));
+	if (l->stored || l->req_login) group_add(&host->wrong, at);
+	else keep_hit(s, l, host, at);
+}
+
+static void judge_hits(struct state *s)
+{
+	bool is_new;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct hit *hit = &s->hits[i];
+		const struct key_entry *page = keys_get(&s->pages, hit->key, hit->variant, &is_new);
+		struct host *host = map_value(&s->hosts, hit->host);
+		uint64_t by = page ? page->value[0] : STORED_BY_nobody_known;
+		if (by == STORED_BY_authenticated) group_add(&host->wrong, hit->at);
+		else if (by == STORED_BY_nobody_known) group_add(&host->doubtful, hit->at);
+	}
 }
 
 static void finish(void *state, const struct rule *rule, struct findings *out)
 {
-	rule_report_groups(&((struct state *)state)->hosts, rule, out);
+	struct state *s = state;
+
+	judge_hits(s);
+	for (size_t i = 0; i < s->hosts.count; i++) {
+		const struct host *host = map_value(&s->hosts, i);
+		if (host->wrong.count) findings_add(out, rule, map_key(&s->hosts, i), &host->wrong);
+		if (!host->doubtful.count) continue;
+		struct finding *f = findings_add(out, rule, map_key(&s->hosts, i), &host->doubtful);
+		f->severity = SEVERITY_warning;
+		finding_text(&f->cause, "%" PRIu64 " requests with Authorization were answered from the store, and these lines do not show whether "
+			"a request without it had stored the pages, which would be right", host->doubtful.count);
+		finding_text(&f->cure, "give the files from the time when the pages were stored");
+	}
+	map_release(&s->hosts);
+	keys_release(&s->pages);
+	free(s->hits);
 }
 
 const struct rule_ops rule_authenticated_stored = { sizeof(struct state), init, line, finish };

@@ -60,6 +60,7 @@ static bool target_parse(const char *url, struct target *ret_target)
 		if (len == 0 || len >= sizeof(t.port) || strspn(end, "0123456789") != len) return false;
 		memcpy(t.port, end, len);
 		t.port[len] = 0;
+		if (atoi(t.port) > UINT16_MAX) return false;
 		end += len;
 	}
 	if (*end && *end != '/') return false;

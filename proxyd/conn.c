@@ -344,6 +344,19 @@ static void conn_linger_read(struct conn *c)
 		conn_close(c);
 }
 
+/* Pipelined bytes behind a request in progress wait in the kernel. The client's end of file most likely means that it has
+ * left: a request that keeps the origin busy for it alone is ended, as nginx does; others are answered, since a client
+ * may close its sending half only. */
+static void conn_peek(struct conn *c)
+{
+	char byte;
+
+	worker_io_arm(c->worker, &c->io, c->io.events & ~(uint32_t)EPOLLIN);
+	if (!c->in_len && c->carrier.request && recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0
+			&& request_is_for_client_alone(c->carrier.request))
+		conn_gone(c, END_client_left);
+}
+
 static void conn_read(struct conn *c)
 {
 	char *buf = c->worker->clients->read_buf;
@@ -353,9 +366,8 @@ static void conn_read(struct conn *c)
 		conn_linger_read(c);
 		return;
 	}
-	/* Pipelined bytes, or the client's end, behind a request in progress: they wait in the kernel. */
 	if (c->state == CONN_BUSY && !(c->content && c->wants_content && !c->in_len)) {
-		worker_io_arm(c->worker, &c->io, c->io.events & ~(uint32_t)EPOLLIN);
+		conn_peek(c);
 		return;
 	}
 	if (have)

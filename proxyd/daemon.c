@@ -396,8 +396,6 @@ bool daemon_reload(struct daemon *daemon, struct conf *conf)
 	atomic_store(&daemon->generation, conf->generation);
 	struct conf *old = daemon->conf;
 	daemon->conf = conf;
-	note(daemon, REC_reload, NULL);
-	note_volumes(daemon);
 	atomic_store(&daemon->swapped, 0);
 	for (unsigned i = 0; i < daemon->worker_count; i++) {
 		struct swap *swap = must(calloc(1, sizeof(*swap)));
@@ -405,6 +403,9 @@ bool daemon_reload(struct daemon *daemon, struct conf *conf)
 		worker_post(daemon->workers[i], &swap->mail);
 	}
 	wait_for_workers(daemon);
+	/* Said when it is true for every worker. */
+	note(daemon, REC_reload, NULL);
+	note_volumes(daemon);
 	conf_unref(&old);
 	free(fresh);
 	diag(DIAG_notice, "reload: configuration %llu is in use", (unsigned long long)conf->generation);

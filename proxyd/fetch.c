@@ -137,7 +137,7 @@ static bool is_uncacheable(enum nostore why)
 {
 	switch (why) {
 	case NOSTORE_no_store: case NOSTORE_private: case NOSTORE_set_cookie: case NOSTORE_vary_star: case NOSTORE_no_freshness:
-	case NOSTORE_expired: case NOSTORE_status: case NOSTORE_too_large: case NOSTORE_authorization:
+	case NOSTORE_expired: case NOSTORE_status: case NOSTORE_too_large:
 		return true;
 	default:
 		return false;
@@ -206,6 +206,19 @@ static bool take_304(struct request *r, const struct http_head *head)
 	return true;
 }
 
+/* ---- invalidation ---- */
+
+/* An unsafe method that worked has changed what the URL stands for (RFC 9111 section 4.4). With the key's object goes the
+ * index of its variants, so none of them is found any more. */
+static void invalidate(struct request *r, unsigned status)
+{
+	if (!r->volume || http_method_is_safe(r->head.method) || status < 200 || status >= 400)
+		return;
+	if (!r->key_text.len)
+		request_key_make(r);
+	volume_drop(r->volume, r->key, NULL);
+}
+
 /* ---- the head ---- */
 
 void fetch_take_head(struct request *r, const struct http_head *head)
@@ -222,6 +235,7 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 		fetch_use_stale(r, VERDICT_hit_stale);
 		return;
 	}
+	invalidate(r, head->status);
 	object_unref(&r->stale);
 	cache_control_effective(head, &cc);
 	struct verdict_store v = judge(r, head);

@@ -25,7 +25,7 @@ static void exchange_unpick(struct exchange *ex)
 	ex->pick.place = NULL;
 }
 
-void exchange_free(struct exchange *ex)
+void exchange_strip(struct exchange *ex)
 {
 	struct origin_pool *pool = ex->worker->origins;
 
@@ -33,20 +33,23 @@ void exchange_free(struct exchange *ex)
 	read_buffer_give(ex);
 	exchange_unpick(ex);
 	ex->upstream->users--;
+	ex->upstream = NULL;
 	if (ex->prev)
 		ex->prev->next = ex->next;
 	else
 		pool->exchanges = ex->next;
 	if (ex->next)
 		ex->next->prev = ex->prev;
-	free(ex);
 }
 
 void exchange_leave(struct exchange *ex)
 {
 	CHECK(ex->depth > 0);
-	if (--ex->depth == 0 && ex->over && !ex->mailed)
-		exchange_free(ex);
+	if (--ex->depth > 0 || !ex->over || ex->mailed)
+		return;
+	if (ex->upstream)
+		exchange_strip(ex);
+	free(ex);
 }
 
 /* ---- attempts ---- */

@@ -110,7 +110,8 @@ static inline void exchange_enter(struct exchange *ex)
 	ex->depth++;
 }
 void exchange_leave(struct exchange *ex);
-void exchange_free(struct exchange *ex);
+/* Gives back all but its own memory. */
+void exchange_strip(struct exchange *ex);
 /* Tells the user; the exchange is over. */
 void exchange_end(struct exchange *ex, enum end end);
 /* The connection broke before a head came: once more, elsewhere, or the end. */

@@ -246,12 +246,14 @@ void origins_free(struct worker *worker)
 
 	if (!pool)
 		return;
-	while (pool->exchanges) { /* the loop is over: mail will not come, nobody is told */
+	while (pool->exchanges) { /* the loop is over: nobody is told */
 		struct exchange *ex = pool->exchanges;
 
-		ex->mailed = false;
-		ex->depth = 0;
-		exchange_free(ex);
+		CHECK(ex->depth == 0);
+		exchange_strip(ex);
+		ex->over = true;
+		if (!ex->mailed) /* else its mail, when it is run after all, frees it */
+			free(ex);
 	}
 	upstreams_mark(&pool->upstreams, NULL);
 	idle_sweep(worker);

@@ -287,6 +287,11 @@ void request_writable(struct request *r)
 	request_run(r);
 }
 
+bool request_is_for_client_alone(const struct request *r)
+{
+	return r->exchange && !r->flight && !(r->filling && !r->spilling);
+}
+
 void request_client_gone(struct request *r, enum end end)
 {
 	if (r->step == STEP_done)

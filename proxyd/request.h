@@ -138,6 +138,8 @@ void request_run(struct request *request);
 void request_keep(struct request *request);
 /* An answer of our own with a short text body: sets what step_answer sends. */
 enum step request_refuse(struct request *request, enum refusal refusal);
+/* The content could not be read: content_refusal and content_end say why. */
+enum step request_refuse_content(struct request *request);
 enum step request_error(struct request *request, unsigned status, enum end end);
 /* Evaluates a template of the configuration in the request's arena. */
 struct slice request_expand(struct request *request, const struct conf_template *text);
@@ -153,6 +155,7 @@ void request_take_counts(struct request *request);
 void request_pump_content(struct request *request);
 void request_stop_exchange(struct request *request);
 /* step_lookup.c: the key of the variant that this request selects by a Vary spec: r->variant_*. False: too long. */
+void request_key_make(struct request *request);
 bool request_variant_key(struct request *request, struct slice spec);
 void request_object_wake(struct object_waiter *waiter);
 void request_load_free(struct request *request);

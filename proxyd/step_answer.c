@@ -12,6 +12,14 @@ enum step request_refuse(struct request *r, enum refusal refusal)
 	return STEP_answer;
 }
 
+enum step request_refuse_content(struct request *r)
+{
+	enum step step = request_refuse(r, r->content_refusal);
+
+	r->log.end = (uint8_t)r->content_end;
+	return step;
+}
+
 enum step request_error(struct request *r, unsigned status, enum end end)
 {
 	r->own_status = status;

@@ -212,7 +212,7 @@ enum step step_fetch(struct request *r)
 		return failed(r);
 	if (r->content_refusal && !r->content_last) {
 		stop_exchange(r, END_complete);
-		return request_refuse(r, r->content_refusal);
+		return request_refuse_content(r);
 	}
 	if (r->has_content && r->location->set.client_max_body_size && r->content_got > r->location->set.client_max_body_size) {
 		stop_exchange(r, END_complete);
@@ -229,7 +229,8 @@ void request_stop_exchange(struct request *r)
 
 void request_fetch_client_gone(struct request *r)
 {
-	/* A fetch that others may wait for, or that the store will have, goes on to its end. */
-	if (r->exchange && !r->flight && !(r->filling && !r->spilling))
+	/* A fetch that others wait for, or that the store will have, goes on to its end. */
+	bool awaited = r->flight && (r->fetch_headed || flight_waiters(r->flight) > 0);
+	if (r->exchange && !awaited && !(r->filling && !r->spilling))
 		stop_exchange(r, END_client_left);
 }

@@ -46,7 +46,7 @@ enum step step_guard(struct request *r)
 	if (!r->carrier)
 		return STEP_answer;
 	if (r->content_refusal)
-		return request_refuse(r, r->content_refusal);
+		return request_refuse_content(r);
 	if (too_large(r))
 		return request_refuse(r, REFUSAL_body_too_large);
 	if (!content_ready(r)) {

@@ -114,7 +114,7 @@ static enum store_get get(struct request *r, struct store_key key, struct slice 
 
 /* ---- keys ---- */
 
-static void key_make(struct request *r)
+void request_key_make(struct request *r)
 {
 	struct text text;
 	uint16_t port = r->head.port;
@@ -123,7 +123,7 @@ static void key_make(struct request *r)
 	text_add(&text, r->log.scheme);
 	text_add(&text, SLICE("://"));
 	text_add(&text, r->log.host);
-	if (port && port != (r->carrier->tls ? 443 : 80)) {
+	if (port && port != (r->log.scheme.len == 5 ? 443 : 80)) {
 		text_add(&text, SLICE(":"));
 		text_add_u64(&text, port);
 	}
@@ -278,7 +278,7 @@ enum step step_lookup(struct request *r)
 		return STEP_answer;
 	}
 	if (!r->key_text.len)
-		key_make(r);
+		request_key_make(r);
 	r->variant_text.len = 0;
 	switch (find(r)) {
 	case STORE_LOAD: return STEP_wait;

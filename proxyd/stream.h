@@ -81,6 +81,8 @@ void request_content(struct request *request, struct slice bytes, bool last);
 /* The content cannot be read to its end: malformed, too slow, or too large. */
 void request_content_failed(struct request *request, enum refusal refusal, enum end end);
 void request_writable(struct request *request);
+/* Whether an origin is kept busy by this request and nobody but its client would have the answer. */
+bool request_is_for_client_alone(const struct request *request);
 /* The client is gone, or we gave up on it (END_client_left, END_send_timeout, END_shutdown ...). The carrier is not called
  * any more. */
 void request_client_gone(struct request *request, enum end end);

@@ -2,7 +2,7 @@
  * new columns are appended at the end, whatever their kind. Kinds, and how each looks on the line, are in logval.h:
  *   U64     decimal                        I64     decimal; empty when negative: not known, not reached
  *   BOOL    0 or 1                         HEX64   16 hexadecimal digits; empty when 0
- *   WORD    a short text of [A-Za-z0-9._:/+-] that is never quoted
+ *   WORD    a short text of letters, digits and ._:/+-%@[] that is never quoted; _ for any other byte
  *   RECORD VERDICT TIER NOSTORE END REFUSAL FOUND   a name from the table of that kind; empty when it is the row `none`
  *   STR     free text: quoted when needed, control bytes as \xHH, backslash doubled, cut when long (\~N = true length)
  * _us = microseconds. */

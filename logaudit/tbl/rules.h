@@ -13,8 +13,8 @@ RULE(public_on_authenticated, "public-on-authenticated", warning, "req_auth req_
 	"Answers to requests with Authorization or a login cookie said `public` or `s-maxage`: every shared cache on the way may store them.",
 	"the origin, or something before it, puts `Cache-Control: public` on all answers",
 	"send `private` or `no-store` for what belongs to one user; keep `public` for what is the same for all")
-RULE(authenticated_stored, "authenticated-stored", error, "cache stored req_auth req_login resp_public resp_cc",
-	"An answer to an authenticated request was stored or came from the store, and nothing in it allowed that (RFC 9111 section 3.5).",
+RULE(authenticated_stored, "authenticated-stored", error, "cache stored key req_auth req_login resp_public resp_cc",
+	"An answer to an authenticated request was stored, or was served again from the store, and nothing in it allowed that (RFC 9111 section 3.5).",
 	"a shared cache treats a user's answer as everyone's",
 	"purge what is stored for this host now; name the cookie with `login_cookie`; send `private`; report it if proxyd did this by itself")
 RULE(set_cookie_replayed, "set-cookie-replayed", error, "cache client resp_setcookie cookie_hash",
@@ -29,7 +29,8 @@ RULE(log_gap, "log-gap", warning, "node worker seq lost",
 	"Lines are missing: gap records, or holes in the numbers that each worker gives its lines; or lines were read twice.",
 	"a full disk, a full ring, a file that was not given, or removed lines",
 	"give all files of the rotated set; look for a full disk at the times around the lines named")
-RULE(metrics_disagree, "metrics-disagree", error, "node",
+RULE(metrics_disagree, "metrics-disagree", error,
+	"node worker seq status cache tier stored req_bytes body_out head_out origin_tries origin_in origin_out end",
 	"The counters of the metrics page are not what the lines since the last start add up to (`logaudit metrics`).",
 	"lines are missing, the scrape was taken at another time than the log ends, or one of the two lies",
 	"scrape while no requests run, give all files since the start, and compare again")

@@ -633,7 +633,7 @@ def findings(audit, rule=None):
     return [f for f in audit['findings'] if rule is None or f['rule'] == rule]
 
 
-def site(origin, cache=True, settings='', http='', log='access.csv', volume_size='8m', workers=1, more=''):
+def site(origin, cache=True, settings='', http='', log='access.csv', volume_size='8m', volume='ram 4m;', workers=1, more=''):
     """The configuration that most stories begin with: one site before one origin, with a volume. Paths are relative to
     the daemon's folder, where it is started."""
     address = origin if isinstance(origin, str) else origin.address
@@ -643,7 +643,7 @@ node story;
 access_log {log};
 metrics 127.0.0.1:0;
 {http}
-{f'volume main {{ path vol; size {volume_size}; ram 4m; }}' if cache else ''}
+{f'volume main {{ path vol; size {volume_size}; {volume} }}' if cache else ''}
 server {{
     listen 127.0.0.1:0;
     server_name site.test;

@@ -173,7 +173,7 @@ def test_an_answer_to_authorization_is_not_stored(cached):
     twice(daemon, first={'headers': [('Authorization', 'Basic eA==')]}, second={})
     first, second = daemon.records(2)
     assert (first['req_auth'], first['nostore'], first['stored']) == ('1', 'authorization', '0')
-    assert second['cache'] == 'miss'
+    assert second['cache'] in ('miss', 'hit_for_miss') and second['stored'] == '1'
     assert len(o.requests) == 2
 
 

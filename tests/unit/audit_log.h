@@ -30,14 +30,15 @@ static inline void log_header(struct log *log)
 	if (!log->t_us) log->t_us = T0;
 }
 
-/* Numbers and times the record when it has none. */
+/* Numbers and times the record when it has none; gap records stay without a number. */
 static inline void log_add(struct log *log, struct logline line)
 {
 	static char out[LOG_LINE_MAX];
 	uint64_t *seq = &log->seq[line.worker == 65535 ? WORKERS : line.worker];
 
 	if (!line.node.len) line.node = SLICE("n1");
-	if (!line.seq) line.seq = ++*seq;
+	if (line.rec == REC_gap) line.seq = 0;
+	else if (!line.seq) line.seq = ++*seq;
 	else *seq = line.seq;
 	if (!line.t_us) line.t_us = log->t_us += STEP_US;
 	log_add_text(log, slice_make(out, logline_write(&line, out)));
