@@ -40,8 +40,8 @@ struct access_log {
 	char *notes;
 	size_t notes_len;
 	uint64_t note_lost, note_seq;
-	unsigned reopen_wanted, reopen_done;
-	bool reopen_ok, stop;
+	unsigned sync_wanted, sync_done;
+	bool reopen, reopen_ok, stop;
 };
 
 enum { NOTE_WORKER = 65535 };
@@ -249,9 +249,10 @@ static void *log_main(void *arg)
 			if (drain(log))
 				atomic_store(&log->idle, false);
 		}
-		if (log->reopen_done != log->reopen_wanted) {
-			log->reopen_ok = file_open(log);
-			log->reopen_done = log->reopen_wanted;
+		if (log->sync_done != log->sync_wanted) {
+			log->reopen_ok = !log->reopen || file_open(log);
+			log->reopen = false;
+			log->sync_done = log->sync_wanted;
 			pthread_cond_broadcast(&log->done);
 		}
 		stop = log->stop;
@@ -337,20 +338,32 @@ void access_log_close(struct access_log **log)
 	free(l);
 }
 
-bool access_log_reopen(struct access_log *log)
+/* Until the log thread has written all that is there by now, and opened a new file when one is wanted. */
+static bool log_sync(struct access_log *log, bool reopen)
 {
 	bool ok;
 
 	if (log->wake_fd < 0)
 		return true;
 	pthread_mutex_lock(&log->lock);
-	unsigned wanted = ++log->reopen_wanted;
+	unsigned wanted = ++log->sync_wanted;
+	log->reopen |= reopen;
 	kick(log);
-	while (log->reopen_done < wanted)
+	while ((int)(log->sync_done - wanted) < 0)
 		pthread_cond_wait(&log->done, &log->lock);
 	ok = log->reopen_ok;
 	pthread_mutex_unlock(&log->lock);
 	return ok;
+}
+
+bool access_log_reopen(struct access_log *log)
+{
+	return log_sync(log, true);
+}
+
+void access_log_sync(struct access_log *log)
+{
+	log_sync(log, false);
 }
 
 struct log_ring *access_log_ring(struct access_log *log, unsigned worker)

@@ -15,6 +15,8 @@ void access_log_close(struct access_log **log);
 /* Reopens by name (rotation); every line written after it returns goes to the new file, which begins with the header
  * line. Waits for the log thread: not for workers. */
 bool access_log_reopen(struct access_log *log);
+/* Returns when all lines that were made before the call are written or lost. */
+void access_log_sync(struct access_log *log);
 struct log_ring *access_log_ring(struct access_log *log, unsigned worker);
 /* Lines that all workers have lost so far. */
 uint64_t access_log_lost(const struct access_log *log);

@@ -344,17 +344,19 @@ static void conn_linger_read(struct conn *c)
 		conn_close(c);
 }
 
-/* Pipelined bytes behind a request in progress wait in the kernel. The client's end of file most likely means that it has
- * left: a request that keeps the origin busy for it alone is ended, as nginx does; others are answered, since a client
- * may close its sending half only. */
+/* Pipelined bytes behind a request in progress wait in the kernel. The client's end of file may mean that it has left, or
+ * that it has nothing more to ask. Bytes that are sent to it tell; where there are none for a while (a silent stream, an
+ * origin that thinks) a request that keeps the origin busy for this client alone is ended. */
 static void conn_peek(struct conn *c)
 {
 	char byte;
 
 	worker_io_arm(c->worker, &c->io, c->io.events & ~(uint32_t)EPOLLIN);
-	if (!c->in_len && c->carrier.request && recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0
-			&& request_is_for_client_alone(c->carrier.request))
-		conn_gone(c, END_client_left);
+	if (c->in_len || !c->carrier.request || recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
+		return;
+	c->eof = true;
+	if (c->wait != CONN_WAIT_send)
+		conn_wait(c, CONN_WAIT_left, HALF_CLOSED_US);
 }
 
 static void conn_read(struct conn *c)
@@ -424,6 +426,10 @@ static void conn_timer(struct worker *worker, struct timer *timer)
 		break;
 	case CONN_WAIT_send:
 		conn_gone(c, END_send_timeout);
+		break;
+	case CONN_WAIT_left:
+		if (c->carrier.request && request_is_for_client_alone(c->carrier.request))
+			conn_gone(c, END_client_left);
 		break;
 	}
 }

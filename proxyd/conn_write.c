@@ -97,6 +97,8 @@ static ssize_t send_all(struct conn *c, const struct iovec *body, int count)
 		arm_write(c);
 	else
 		c->blocked = false;
+	if (sent > 0 && c->eof && all)
+		conn_wait(c, CONN_WAIT_left, HALF_CLOSED_US);
 	return (ssize_t)left;
 }
 

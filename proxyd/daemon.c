@@ -299,6 +299,7 @@ bool daemon_start(struct daemon *daemon)
 {
 	note(daemon, REC_start, NULL);
 	note_volumes(daemon);
+	access_log_sync(daemon->log);
 	for (unsigned i = 0; i < daemon->worker_count; i++) {
 		for (struct listener *l = daemon->workers[i]->priv->listeners; l; l = l->next)
 			listener_start(daemon->workers[i], l);
@@ -477,6 +478,7 @@ void daemon_stop(struct daemon *daemon, bool graceful, uint64_t grace_us)
 	tell_workers(daemon, stops, stop_run);
 	for (unsigned i = 0; i < daemon->worker_count; i++)
 		worker_join(daemon->workers[i]);
+	access_log_sync(daemon->log);
 	note(daemon, REC_stop, NULL);
 	metrics_close(&daemon->metrics);
 	for (unsigned i = 0; i < daemon->worker_count; i++)

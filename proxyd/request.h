@@ -88,6 +88,7 @@ struct request {
 	struct flight_waiter waiter;   /* waiting for another request's flight */
 	struct timer collapse_timer;
 	bool loading;                  /* volume_load is under way */
+	bool from_disk;                /* it was: what is served came from disk for this request */
 	struct load *load;             /* shared with the I/O thread */
 
 	/* fetch */

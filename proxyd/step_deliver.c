@@ -247,7 +247,7 @@ static void note_tier(struct request *r)
 {
 	if (r->log.tier == TIER_none)
 		r->log.tier = r->log.cache == VERDICT_hit || r->log.cache == VERDICT_hit_stale || r->log.cache == VERDICT_revalidated
-			? TIER_ram : r->source == SOURCE_text ? TIER_none : TIER_origin;
+			? r->from_disk ? TIER_disk : TIER_ram : r->source == SOURCE_text ? TIER_none : TIER_origin;
 }
 
 static enum progress object_is_empty(struct request *r)

@@ -102,6 +102,7 @@ static enum store_get get(struct request *r, struct store_key key, struct slice 
 		r->object = load->object;
 		load->object = NULL;
 		request_load_free(r);
+		r->from_disk = true;
 		return r->object ? STORE_HIT : STORE_MISS;
 	}
 	enum store_get got = volume_get(r->volume, key, key_text, &r->object);

@@ -2,7 +2,7 @@
 reaches an origin (design section 12, points 1, 2, 4, 9, 11; RFC 9112)."""
 import pytest
 
-from harness import Client
+from harness import Client, until
 
 H = b'Host: site.test\r\n'
 GET = b'GET / HTTP/1.1\r\n' + H
@@ -277,6 +277,7 @@ def test_a_large_chunked_content_is_413(cached):
             client.assert_closed()
         else:                        # it had read the content to its end
             assert client.get('/next').status == 200
+    until('the record', daemon.requests)
     assert daemon.requests()[0]['refusal'] == 'body_too_large'
     assert '/up' not in o.paths()
 
