@@ -5,7 +5,7 @@ enum foreign_take { TAKE_NOTE, TAKE_OFF, TAKE_ERROR };
 enum { M = PLACE_MAIN, U = PLACE_UPSTREAM, ANY = PLACE_ALL };
 
 #define FOREIGN(name, where, take, text)
-#define FOREIGN_VALUE(name, keep, text)
+#define FOREIGN_VALUE(name, keep, most, text)
 #define FOREIGN_VARIABLE(name, text)
 
 #undef FOREIGN
@@ -17,12 +17,12 @@ static const struct foreign { struct slice name; unsigned where; enum foreign_ta
 #define FOREIGN(name, where, take, text)
 
 #undef FOREIGN_VALUE
-#define FOREIGN_VALUE(name, keep, text) { { #name, sizeof(#name) - 1 }, keep, text },
-static const struct { struct slice name; size_t keep; const char *text; } value_rows[] = {
+#define FOREIGN_VALUE(name, keep, most, text) { { #name, sizeof(#name) - 1 }, keep, most, text },
+static const struct { struct slice name; size_t keep, most; const char *text; } value_rows[] = {
 #include "tbl/foreign.h"
 };
 #undef FOREIGN_VALUE
-#define FOREIGN_VALUE(name, keep, text)
+#define FOREIGN_VALUE(name, keep, most, text)
 
 #undef FOREIGN_VARIABLE
 #define FOREIGN_VARIABLE(name, text) { { #name, sizeof(#name) - 1 }, text },
@@ -62,7 +62,7 @@ bool foreign_take(struct load *load, const struct statement *st, unsigned place)
 void foreign_values(struct load *load, struct statement *st)
 {
 	for (size_t i = 0; i < COUNT_OF(value_rows); i++) {
-		if (!slice_eq(value_rows[i].name, st->name.text) || st->arg_count <= value_rows[i].keep)
+		if (!slice_eq(value_rows[i].name, st->name.text) || st->arg_count <= value_rows[i].keep || st->arg_count > value_rows[i].most)
 			continue;
 		load_note(load, st->args[value_rows[i].keep].pos, "'%.*s' has no effect: %s", SLICE_ARG(st->args[value_rows[i].keep].text), value_rows[i].text);
 		st->arg_count = value_rows[i].keep;

@@ -4,7 +4,8 @@
  *   NOTE    harmless: accepted, with a note
  *   OFF     accepted with a note when its value is off, none or 0; otherwise like ERROR
  *   ERROR   would change what is served: refused, and the text says what to write instead
- * FOREIGN_VALUE(name, keep, text): a directive of ours that has more values in nginx: those after `keep` are dropped.
+ * FOREIGN_VALUE(name, keep, most, text): a directive of ours that has more values in nginx, `most` of them: those after `keep`
+ * are dropped with a note.
  * FOREIGN_VARIABLE(name, text): a variable that we do not have. */
 
 FOREIGN(worker_connections,       ANY, NOTE,  "see connections_max")
@@ -206,8 +207,8 @@ FOREIGN(keepalive_timeout,        U,   ERROR, "write proxy_keepalive_timeout in 
 FOREIGN(keepalive_requests,       U,   NOTE,  "origins close their connections when they want to")
 FOREIGN(keepalive_time,           ANY, NOTE,  "see keepalive_timeout")
 
-FOREIGN_VALUE(keepalive_timeout, 1, "the time in Keep-Alive is not sent")
-FOREIGN_VALUE(access_log,        1, "the columns of the access log are fixed, and its lines are always buffered")
+FOREIGN_VALUE(keepalive_timeout, 1, 2, "the time in Keep-Alive is not sent")
+FOREIGN_VALUE(access_log,        1, 6, "the columns of the access log are fixed, and its lines are always buffered")
 
 FOREIGN_VARIABLE(upstream_cache_status, "Cache-Status (RFC 9211) says it in every answer: remove the line")
 FOREIGN_VARIABLE(upstream_addr,         "it is in the access log, column origin")

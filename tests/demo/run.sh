@@ -59,7 +59,7 @@ wait_for 'the stream' test -s "$run/events.pid"
 echo "== proxyd: -t, then the daemon"
 "$out/proxyd" -t -c "$run/proxyd.conf"
 "$out/proxyd" -c "$run/proxyd.conf" >/dev/null 2>"$run/proxyd-stderr.log" </dev/null &
-wait_for 'proxyd' grep -q 'ready: listening' "$run/proxyd-stderr.log"
+wait_for 'proxyd' grep -qs 'ready: listening' "$run/proxyd-error.log" "$run/proxyd-stderr.log"
 
 echo "== traffic"
 /usr/bin/python3 $here/traffic.py "$PORT" | tee "$run/traffic.txt"

@@ -49,13 +49,18 @@ class Browser:
             self.kept[host, path] = answer.getheader('ETag')
         return answer
 
+    def embed(self, path, host=HOST, kind='asset'):
+        """What belongs to a page: from the browser's own cache, but for a reload now and then."""
+        if (host, path) not in self.kept or self.rng.random() < 0.08:
+            self.ask(path, host=host, kind=kind)
+
     def visit(self):
         """One page with what belongs to it."""
         rng = self.rng
         choice = rng.random()
         if choice < 0.70:
             self.ask(f'/articles/{zipf(rng, ARTICLES)}.html')
-            self.ask(f'/assets/picture-{rng.randrange(10)}.7e.png', kind='asset')
+            self.embed(f'/assets/picture-{rng.randrange(10)}.7e.png')
         elif choice < 0.80:
             self.ask('/')
         elif choice < 0.85:
@@ -71,17 +76,16 @@ class Browser:
             self.ask('/account/', kind='account')
         else:
             self.ask(f'/{zipf(rng, PICTURES)}.png', host=PICTURES_HOST, kind='picture')
-        if rng.random() < 0.5:
-            self.ask('/assets/site.3f2a.css', kind='asset')
-            self.ask('/assets/site.9c1b.js', kind='asset')
+        for path in ('/assets/site.3f2a.css', '/assets/site.9c1b.js', '/assets/logo.11aa.svg'):
+            self.embed(path)
         if rng.random() < 0.4:
-            self.ask(f'/{zipf(rng, PICTURES)}.png', host=PICTURES_HOST, kind='picture')
+            self.embed(f'/{zipf(rng, PICTURES)}.png', PICTURES_HOST, 'picture')
 
 
 def browse(seed, visits):
     rng = random.Random(seed)
     agents = ('Mozilla/5.0 (X11; Linux x86_64) Firefox/115.0', 'Mozilla/5.0 (iPhone) Safari/604.1', 'Mozilla/5.0 "quoted", and, commas')
-    browsers = [Browser(random.Random(rng.random()), rng.choice(agents), rng.choice(('en', 'de, en;q=0.5'))) for _ in range(12)]
+    browsers = [Browser(random.Random(rng.random()), rng.choice(agents), rng.choice(('en', 'de, en;q=0.5'))) for _ in range(120)]
     browsers[0].ask('/login', method='POST', body='user=tom&password=secret', kind='login', Content_Type='application/x-www-form-urlencoded')
     browsers[1].ask('/account/', kind='account')
     for _ in range(visits):
@@ -147,7 +151,7 @@ def main():
     rush('/files/catalogue.pdf', 50)
     listener = threading.Thread(target=listen)
     listener.start()
-    browse(1, 2200)
+    browse(1, 2600)
     crawl()
     misbehave()
     listener.join()

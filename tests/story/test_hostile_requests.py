@@ -278,7 +278,7 @@ def test_a_large_chunked_content_is_413(cached):
         else:                        # it had read the content to its end
             assert client.get('/next').status == 200
     until('the record', daemon.requests)
-    assert daemon.requests()[0]['refusal'] == 'body_too_large'
+    assert daemon.records(1)[0]['refusal'] == 'body_too_large'
     assert '/up' not in o.paths()
 
 
