@@ -1,7 +1,7 @@
 #!/bin/bash
 # Requests per CPU-second for a cached object of 1 KB: proxyd, nginx (proxy_cache) and haproxy (cache), each with one worker
-# pinned to core 0 and its access log on where it keeps one; wrk on core 1. Rounds alternate, so that a drifting machine
-# is no one's advantage. CPU time is that of the server's process, all threads, from /proc/PID/stat.
+# pinned to core 0 and its access log on (proxyd and nginx to a file, haproxy as usual to a datagram socket, here one that
+# nobody reads); wrk on core 1. Rounds alternate, so that a drifting machine is no one's advantage. CPU time is that of the server's process, all threads, from /proc/PID/stat.
 #   ROUNDS=3 SECONDS_EACH=5 CONNECTIONS=32 SIZE=1024 bash tests/bench/hit.sh
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -18,9 +18,9 @@ clean() {
 }
 trap clean EXIT
 
-read -r origin p_proxyd p_nginx p_haproxy <<<"$(/usr/bin/python3 - <<'PYTHON'
+read -r origin p_proxyd p_nginx p_haproxy sink <<<"$(/usr/bin/python3 - <<'PYTHON'
 import socket
-taken = [socket.socket() for _ in range(4)]
+taken = [socket.socket() for _ in range(4)] + [socket.socket(type=socket.SOCK_DGRAM)]
 for s in taken:
     s.bind(('127.0.0.1', 0))
 print(*(s.getsockname()[1] for s in taken))
@@ -53,8 +53,11 @@ cat >"$run/haproxy.cfg" <<CONF
 global
 	nbthread 1
 	maxconn 1024
+	log 127.0.0.1:$sink local0 info
 defaults
 	mode http
+	log global
+	option httplog
 	timeout connect 5s
 	timeout client 60s
 	timeout server 60s
@@ -79,6 +82,8 @@ volume main { path $run/volume; size 64m; }
 server { listen 127.0.0.1:$p_proxyd; location / { proxy_pass http://127.0.0.1:$origin; proxy_cache main; } }
 CONF
 
+/usr/bin/python3 -c 'import signal, socket, sys; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(("127.0.0.1", int(sys.argv[1]))); signal.pause()' "$sink" &
+pids+=($!)
 answers() { curl -sf --noproxy '*' -o /dev/null "http://127.0.0.1:$1/object"; }
 start() {      # name, port, core, command...
 	local name=$1 port=$2 core=$3

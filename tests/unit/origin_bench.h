@@ -53,6 +53,7 @@ struct bench {
 	const struct plan *plans;
 	size_t plan_count, now;
 	struct mail next_mail, resume_mail;
+	struct timer look_again;
 	bool resume_queued;
 	/* the present exchange */
 	struct exchange *exchange;
@@ -220,6 +221,14 @@ static inline size_t bench_idle(const struct bench *b)
 	return upstream_get(&b->loop.worker->origins->upstreams, &b->up)->idle_count;
 }
 
+/* The loop must go round for idle connections to be seen closing. */
+static inline void bench_look_again(struct worker *worker, struct timer *timer)
+{
+	struct bench *b = (struct bench *)(void *)((char *)timer - offsetof(struct bench, look_again));
+
+	worker_post(worker, &b->next_mail);
+}
+
 static inline void bench_next(struct worker *worker, struct mail *mail)
 {
 	static const struct exchange_user user = { on_informational, on_head, on_body, on_done, on_want_content };
@@ -228,7 +237,7 @@ static inline void bench_next(struct worker *worker, struct mail *mail)
 	struct exchange_request request = { .location = &b->location, .head = slice_str(plan->head), .method = plan->method, .idempotent = plan->idempotent, .content_length = plan->content_length };
 
 	if (plan->wait_no_idle && bench_idle(b) > 0) {
-		worker_post(worker, mail);
+		timer_set(worker, &b->look_again, 1000, bench_look_again);
 		return;
 	}
 	if (plan->trade_words) {
