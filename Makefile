@@ -32,6 +32,7 @@ LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
 
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 
+.SECONDARY:   # objects are kept: they are asked for again
 .PHONY: all help clean layers unit story fuzz fuzz-run bench run stop test deps
 all: $(OUT)/proxyd $(OUT)/logaudit
 
@@ -81,10 +82,11 @@ FUZZ_SECONDS ?= 10
 FUZZ := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz: ; @$(MAKE) CC=clang SAN=fuzz OUT=$(OUT)/fuzz fuzz-run
 fuzz-run: $(FUZZ)
-	@set -e; for t in $(FUZZ); do name=$${t##*/fuzz_}; \
+	@for t in $(FUZZ); do name=$${t##*/fuzz_}; \
 		mkdir -p $(OUT)/corpus/$$name tests/fuzz/corpus/$$name; echo "fuzz $$name: $(FUZZ_SECONDS) s"; \
-		$$t -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=0 \
-			-artifact_prefix=$(OUT)/$$name- $(OUT)/corpus/$$name tests/fuzz/corpus/$$name; done
+		$$t -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -artifact_prefix=$(OUT)/$$name- \
+			$(OUT)/corpus/$$name tests/fuzz/corpus/$$name >$(OUT)/$$name.log 2>&1 \
+			|| { tail -n 60 $(OUT)/$$name.log; exit 1; }; done
 $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/proxyd.a $(OUT)/logaudit.a $(OUT)/cachestore.a $(OUT)/conf.a
 	@mkdir -p $(@D); $(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_cachestore) $(LIBS_logaudit)
 

@@ -1,95 +1,66 @@
-/* The access log: records are written as lines into the ring of their worker; one thread moves the rings to the file.
+/* The access log: records become lines in the ring of their worker; one thread moves the rings to the file.
  *
- * A ring is mapped twice, one mapping behind the other, so that a line is always contiguous. What does not fit into a ring,
- * or cannot be written to the file, is lost as whole lines, counted, and told by a gap record. */
+ * The thread sleeps when nothing is there, until a first line wakes it; then it dozes, so that lines of 100 ms leave with
+ * one system call, unless a ring is a quarter full. What is lost, since a ring was full or the file took no more, is counted
+ * for each worker and told by a gap record before the next line that gets through. */
 #include "access_log.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
+#include <linux/futex.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { RING_BYTES = 1024 * 1024, DRAIN_MS = 100, NOTE_BYTES = 4 * LOG_LINE_MAX, NODE_MAX = 64 };
+#include "log_file.h"
+#include "log_ring.h"
 
-struct log_ring {
-	struct access_log *log;
-	char *bytes;                               /* RING_BYTES, twice */
-	unsigned worker;
-	_Alignas(64) atomic_size_t written;        /* by the worker */
-	uint64_t lost;                             /* not told yet */
-	_Alignas(64) atomic_size_t taken;          /* by the log thread */
-	uint64_t file_lost;                        /* the log thread's: not told yet */
-};
+enum { NOTE_WORKER = 65535, NODE_MAX = 256, DOZE_MS = 100, FAILING_DOZE_MS = 1000 };
+
+enum { LOG_AWAKE, LOG_DOZING, LOG_SLEEPING };
 
 struct access_log {
-	char *path;
 	char node[NODE_MAX];
-	int fd, wake_fd;
-	unsigned count;
-	struct log_ring *rings;
-	atomic_bool idle, kicked;
-	atomic_uint_fast64_t lost;
+	struct log_ring *rings;              /* of the workers, and one more for notes */
+	unsigned ring_count;
+	atomic_uint_fast64_t lost;           /* by the file; what rings refused is added from them */
+	_Atomic(uint32_t) state;             /* of the thread: a futex */
 	pthread_t thread;
-	pthread_mutex_t lock;                      /* what follows */
-	pthread_cond_t done;
-	char *notes;
-	size_t notes_len;
-	uint64_t note_lost, note_seq;
-	unsigned sync_wanted, sync_done;
-	bool reopen, reopen_ok, stop;
+
+	pthread_mutex_t note_lock;           /* makes many writers of notes one */
+	uint64_t note_seq;
+
+	pthread_mutex_t order_lock;          /* orders to the thread */
+	pthread_cond_t order_done;
+	atomic_bool ordered;
+	unsigned orders_given, orders_done;
+	bool reopen_wanted, stop_wanted;
+	int reopen_errno;
+
+	/* The thread's own. */
+	struct log_file file;
+	char *line;                          /* room for one line */
+	uint64_t owed;                       /* sum over the rings */
 };
 
-enum { NOTE_WORKER = 65535 };
+/* ---- waking the thread ---- */
 
-/* ---- the worker's side ---- */
-
-static void kick(struct access_log *log)
+static void log_wake(struct access_log *log)
 {
-	uint64_t one = 1;
-
-	atomic_store(&log->idle, false);
-	if (!atomic_exchange(&log->kicked, true)) {
-		ssize_t n = write(log->wake_fd, &one, sizeof(one));
-		(void)n;
-	}
+	if (atomic_exchange(&log->state, LOG_AWAKE) != LOG_AWAKE)
+		syscall(SYS_futex, &log->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-/* Room for a whole line, or NULL. */
-static char *ring_room(struct log_ring *ring)
+static void ring_publish(struct log_ring *ring, size_t len)
 {
-	size_t written = atomic_load_explicit(&ring->written, memory_order_relaxed);
-	size_t taken = atomic_load_explicit(&ring->taken, memory_order_acquire);
+	bool much = log_ring_publish(ring, len);
+	uint32_t state = atomic_load(&ring->log->state);
 
-	return RING_BYTES - (written - taken) >= LOG_LINE_MAX ? ring->bytes + written % RING_BYTES : NULL;
+	if (state == LOG_SLEEPING || (much && state == LOG_DOZING))
+		log_wake(ring->log);
 }
 
-static void ring_add(struct log_ring *ring, size_t len)
-{
-	size_t written = atomic_load_explicit(&ring->written, memory_order_relaxed) + len;
-
-	atomic_store_explicit(&ring->written, written, memory_order_release);
-	if (atomic_load_explicit(&ring->log->idle, memory_order_relaxed)
-			|| written - atomic_load_explicit(&ring->taken, memory_order_relaxed) > RING_BYTES / 4)
-		kick(ring->log);
-}
-
-static void gap_line(const struct access_log *log, struct logline *gap, unsigned worker, uint64_t lost)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	logline_init(gap);
-	gap->rec = REC_gap;
-	gap->t_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-	gap->node = slice_str(log->node);
-	gap->worker = worker;
-	gap->lost = lost;
-}
+/* ---- records ---- */
 
 void access_log_write(struct worker *worker, struct logline *line)
 {
@@ -99,216 +70,307 @@ void access_log_write(struct worker *worker, struct logline *line)
 	line->worker = worker->number;
 	line->seq = ++worker->seq;
 	counters_add(&worker->counters, line);
-	if (!ring)
+	if (!ring || !ring->bytes)
 		return;
 	line->node = slice_str(ring->log->node);
-	out = ring_room(ring);
-	if (out && ring->lost) {
-		struct logline gap;
-		gap_line(ring->log, &gap, worker->number, ring->lost);
-		ring_add(ring, logline_write(&gap, out));
-		ring->lost = 0;
-		out = ring_room(ring);
-	}
-	if (!out) {
-		ring->lost++;
-		atomic_fetch_add(&ring->log->lost, 1);
-		return;
-	}
-	ring_add(ring, logline_write(line, out));
+	out = log_ring_room(ring);
+	if (out)
+		ring_publish(ring, logline_write(line, out));
 }
 
 void access_log_note(struct access_log *log, struct logline *line)
 {
-	if (log->fd < 0 && !*log->path)
-		return;
-	pthread_mutex_lock(&log->lock);
+	struct log_ring *ring = &log->rings[log->ring_count - 1];
+	char *out;
+
+	pthread_mutex_lock(&log->note_lock);
 	line->node = slice_str(log->node);
 	line->worker = NOTE_WORKER;
 	line->seq = ++log->note_seq;
-	if (NOTE_BYTES - log->notes_len >= LOG_LINE_MAX) {
-		log->notes_len += logline_write(line, log->notes + log->notes_len);
-	} else {
-		log->note_lost++;
-		atomic_fetch_add(&log->lost, 1);
+	out = ring->bytes ? log_ring_room(ring) : NULL;
+	if (out)
+		ring_publish(ring, logline_write(line, out));
+	pthread_mutex_unlock(&log->note_lock);
+}
+
+struct log_ring *access_log_ring(struct access_log *log, unsigned worker)
+{
+	CHECK(worker < log->ring_count - 1);
+	return &log->rings[worker];
+}
+
+uint64_t access_log_lost(const struct access_log *log)
+{
+	uint64_t lost = atomic_load(&log->lost);
+
+	for (unsigned i = 0; i < log->ring_count; i++)
+		lost += atomic_load(&log->rings[i].refused);
+	return lost;
+}
+
+/* ---- rings to file ---- */
+
+static struct iovec gap_piece(struct access_log *log, struct log_ring *ring)
+{
+	struct timespec now;
+	struct logline gap;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	logline_init(&gap);
+	gap.rec = REC_gap;
+	gap.t_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	gap.node = slice_str(log->node);
+	gap.worker = ring->worker;               /* and no number of its own: the lost ones have them */
+	gap.lost = ring->owed;
+	ring->gap_len = logline_write(&gap, log->line);
+	CHECK(ring->gap_len <= sizeof(ring->gap));
+	memcpy(ring->gap, log->line, ring->gap_len);
+	return (struct iovec){ ring->gap, ring->gap_len };
+}
+
+static uint64_t count_lines(const char *at, size_t len)
+{
+	uint64_t count = 0;
+
+	for (const char *end = at + len; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++)
+		count++;
+	return count;
+}
+
+/* Of this piece the first `written` bytes are in the file. */
+static void piece_settle(struct access_log *log, struct log_ring *ring, const struct iovec *piece, size_t written)
+{
+	if (piece->iov_base == ring->gap) {
+		if (written == piece->iov_len)
+			ring->owed = 0;
+		return;
 	}
-	pthread_mutex_unlock(&log->lock);
-	kick(log);
-}
+	if (written < piece->iov_len) {
+		uint64_t lost = count_lines((const char *)piece->iov_base + written, piece->iov_len - written);
 
-/* ---- the file ---- */
-
-static uint64_t count_lines(const char *bytes, size_t len)
-{
-	uint64_t lines = 0;
-
-	for (const char *at = bytes, *end = bytes + len; (at = memchr(at, '\n', (size_t)(end - at))); at++)
-		lines++;
-	return lines;
-}
-
-/* Writes whole lines. What cannot be written is cut back to the last whole line; returns how many lines were lost. */
-static uint64_t file_write(struct access_log *log, const char *bytes, size_t len)
-{
-	size_t pos = 0;
-
-	while (pos < len) {
-		ssize_t n = log->fd < 0 ? -1 : write(log->fd, bytes + pos, len - pos);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		pos += (size_t)n;
+		ring->owed += lost;
+		atomic_fetch_add(&log->lost, lost);
 	}
-	if (pos == len)
-		return 0;
-	size_t whole = pos;
-	while (whole > 0 && bytes[whole - 1] != '\n')
-		whole--;
-	struct stat st;
-	if (whole < pos && fstat(log->fd, &st) == 0 && S_ISREG(st.st_mode)
-			&& ftruncate(log->fd, st.st_size - (off_t)(pos - whole)) < 0)
-		whole = pos;                       /* a torn line stays: readers count and show it */
-	uint64_t lines = count_lines(bytes + whole, len - whole);
-	atomic_fetch_add(&log->lost, lines);
-	return lines;
 }
 
-static bool file_open(struct access_log *log)
+/* Some rings in one write: of each its gap record, when one is due, and its lines. */
+static bool rings_write(struct access_log *log, struct log_ring *rings, unsigned count)
 {
-	char *header = must(malloc(LOG_LINE_MAX));
-	struct stat st;
-	int fd = strcmp(log->path, "-") == 0 ? dup(1) : open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	bool ok = fd >= 0;
+	struct iovec pieces[LOG_FILE_PIECES_MAX];
+	struct log_ring *of[LOG_FILE_PIECES_MAX];
+	int n = 0;
+	size_t written;
 
-	if (ok) {
-		if (log->fd >= 0)
-			close(log->fd);
-		log->fd = fd;
-		if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
-			file_write(log, header, logline_write_header(header));
+	for (struct log_ring *ring = rings; ring < rings + count; ring++) {
+		struct slice lines = log_ring_read(ring);
+
+		if (ring->owed) {
+			of[n] = ring;
+			pieces[n++] = gap_piece(log, ring);
+		}
+		if (lines.len) {
+			of[n] = ring;
+			pieces[n++] = (struct iovec){ (void *)(uintptr_t)lines.ptr, lines.len };
+		}
 	}
-	free(header);
-	return ok;
-}
-
-static bool ring_drain(struct access_log *log, struct log_ring *ring)
-{
-	size_t taken = atomic_load_explicit(&ring->taken, memory_order_relaxed);
-	size_t len = atomic_load_explicit(&ring->written, memory_order_acquire) - taken;
-
-	if (!len)
+	if (n == 0)
 		return false;
-	if (ring->file_lost) {
-		char *out = must(malloc(LOG_LINE_MAX));
-		struct logline gap;
-		gap_line(log, &gap, ring->worker, ring->file_lost);
-		size_t gap_len = logline_write(&gap, out);
-		if (file_write(log, out, gap_len) == 0)
-			ring->file_lost = 0;
-		else
-			atomic_fetch_sub(&log->lost, 1);       /* the gap record itself is not a lost request */
-		free(out);
+	written = log_file_write(&log->file, pieces, n);
+	for (int i = 0; i < n; i++) {
+		size_t part = written < pieces[i].iov_len ? written : pieces[i].iov_len;
+
+		written -= part;
+		piece_settle(log, of[i], &pieces[i], part);
 	}
-	ring->file_lost += file_write(log, ring->bytes + taken % RING_BYTES, len);
-	atomic_store_explicit(&ring->taken, taken + len, memory_order_release);
+	for (struct log_ring *ring = rings; ring < rings + count; ring++) {
+		log_ring_release(ring);
+		log->owed += ring->owed;
+	}
 	return true;
 }
 
-static bool drain(struct access_log *log)
+/* Returns whether there was anything. */
+static bool log_drain(struct access_log *log)
 {
-	bool any = log->notes_len > 0;
+	const unsigned most = LOG_FILE_PIECES_MAX / 2;
+	bool any = false;
 
-	if (any) {
-		file_write(log, log->notes, log->notes_len);
-		log->notes_len = 0;
-	}
-	for (unsigned i = 0; i < log->count; i++)
-		any |= ring_drain(log, &log->rings[i]);
+	log->owed = 0;
+	for (unsigned i = 0; i < log->ring_count; i += most)
+		any |= rings_write(log, log->rings + i, log->ring_count - i < most ? log->ring_count - i : most);
 	return any;
+}
+
+/* ---- the thread ---- */
+
+/* Until somebody wakes it, or the time is over; ms < 0: for ever. Who publishes a line, or gives an order, looks at the
+ * state after that, and here both are looked at after the state was set: one of the two sees the other (all seq_cst). */
+static void log_wait(struct access_log *log, uint32_t state, int ms)
+{
+	struct timespec limit = { ms / 1000, ms % 1000 * 1000000L };
+	bool nothing;
+
+	atomic_store(&log->state, state);
+	nothing = !atomic_load(&log->ordered);
+	for (unsigned i = 0; i < log->ring_count && state == LOG_SLEEPING; i++)
+		nothing = nothing && log_ring_is_empty(&log->rings[i]);
+	if (nothing)
+		syscall(SYS_futex, &log->state, FUTEX_WAIT_PRIVATE, state, ms < 0 ? NULL : &limit, NULL, 0);
+	atomic_store(&log->state, LOG_AWAKE);
+}
+
+/* Returns whether the thread is to end. */
+static bool orders_take(struct access_log *log)
+{
+	bool stop, reopen;
+	unsigned given;
+	int err = 0;
+
+	if (!atomic_load(&log->ordered))
+		return false;
+	pthread_mutex_lock(&log->order_lock);
+	atomic_store(&log->ordered, false);
+	given = log->orders_given;
+	stop = log->stop_wanted;
+	reopen = log->reopen_wanted;
+	log->reopen_wanted = false;
+	pthread_mutex_unlock(&log->order_lock);
+
+	log_drain(log);                          /* what was made before the order belongs to the old file */
+	if (reopen && !log_file_open(&log->file))
+		err = errno;
+	else if (reopen)
+		log_file_write(&log->file, NULL, 0);     /* the header, when it is due */
+
+	pthread_mutex_lock(&log->order_lock);
+	if (reopen)
+		log->reopen_errno = err;
+	log->orders_done = given;
+	pthread_cond_broadcast(&log->order_done);
+	pthread_mutex_unlock(&log->order_lock);
+	return stop;
 }
 
 static void *log_main(void *arg)
 {
 	struct access_log *log = arg;
-	struct pollfd wait = { .fd = log->wake_fd, .events = POLLIN };
-	uint64_t count;
-	bool any, stop = false;
 
-	while (!stop) {
-		int n = poll(&wait, 1, atomic_load(&log->idle) ? -1 : DRAIN_MS);
-		atomic_store(&log->kicked, false);
-		if (n > 0 && read(log->wake_fd, &count, sizeof(count)) < 0)
-			continue;
-		pthread_mutex_lock(&log->lock);
-		/* Idle is said before the last look: who writes after that look sees it and kicks. */
-		bool was_idle = atomic_exchange(&log->idle, false);
-		any = drain(log);
-		if (!any && !was_idle) {
-			atomic_store(&log->idle, true);
-			if (drain(log))
-				atomic_store(&log->idle, false);
-		}
-		if (log->sync_done != log->sync_wanted) {
-			log->reopen_ok = !log->reopen || file_open(log);
-			log->reopen = false;
-			log->sync_done = log->sync_wanted;
-			pthread_cond_broadcast(&log->done);
-		}
-		stop = log->stop;
-		if (stop)
-			drain(log);
-		pthread_mutex_unlock(&log->lock);
+	pthread_setname_np(pthread_self(), "access log");
+	while (!orders_take(log)) {
+		if (log_drain(log) && log->owed == 0)
+			log_wait(log, LOG_DOZING, DOZE_MS);
+		else if (log->owed)
+			log_wait(log, LOG_DOZING, FAILING_DOZE_MS);
+		else
+			log_wait(log, LOG_SLEEPING, -1);
 	}
 	return NULL;
 }
 
 /* ---- life ---- */
 
-static char *ring_map(void)
+static bool rings_map(struct access_log *log)
 {
-	int fd = memfd_create("access-log-ring", MFD_CLOEXEC);
-	char *bytes;
+	for (unsigned i = 0; i < log->ring_count; i++)
+		if (!log_ring_map(&log->rings[i]))
+			return false;
+	return true;
+}
 
-	CHECK(fd >= 0 && ftruncate(fd, RING_BYTES) == 0);
-	bytes = mmap(NULL, 2 * RING_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK(bytes != MAP_FAILED);
-	for (int i = 0; i < 2; i++)
-		CHECK(mmap(bytes + i * RING_BYTES, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED);
-	close(fd);
-	return bytes;
+/* What is not running yet, or no more. */
+static void log_free(struct access_log *log)
+{
+	for (unsigned i = 0; i < log->ring_count; i++)
+		log_ring_unmap(&log->rings[i]);
+	log_file_release(&log->file);
+	pthread_mutex_destroy(&log->note_lock);
+	pthread_mutex_destroy(&log->order_lock);
+	pthread_cond_destroy(&log->order_done);
+	free(log->rings);
+	free(log->line);
+	free(log);
+}
+
+static struct access_log *log_new(const char *path, unsigned workers, const char *node)
+{
+	struct access_log *log = must(calloc(1, sizeof(*log)));
+	size_t size = (workers + 1) * sizeof(*log->rings);
+
+	snprintf(log->node, sizeof(log->node), "%s", node);
+	log->ring_count = workers + 1;
+	log->rings = must(aligned_alloc(64, size));
+	memset(log->rings, 0, size);
+	for (unsigned i = 0; i < log->ring_count; i++) {
+		log->rings[i].log = log;
+		log->rings[i].worker = i < workers ? i : NOTE_WORKER;
+	}
+	log->line = must(malloc(LOG_LINE_MAX));
+	pthread_mutex_init(&log->note_lock, NULL);
+	pthread_mutex_init(&log->order_lock, NULL);
+	pthread_cond_init(&log->order_done, NULL);
+	log_file_init(&log->file, path);
+	return log;
 }
 
 bool access_log_open(const char *path, unsigned workers, const char *node, struct access_log **ret_log, char why[256])
 {
-	struct access_log *log = must(calloc(1, sizeof(*log)));
+	struct access_log *log = log_new(path, workers, node);
+	int err = 0;
 
-	log->path = must(strdup(path));
-	snprintf(log->node, sizeof(log->node), "%s", node);
-	log->fd = log->wake_fd = -1;
-	pthread_mutex_init(&log->lock, NULL);
-	pthread_cond_init(&log->done, NULL);
-	*ret_log = log;
-	if (!*path)
-		return true;
-	if (!file_open(log)) {
-		snprintf(why, 256, "access_log: cannot open '%s': %s", path, strerror(errno));
-		access_log_close(ret_log);
+	if (*path) {
+		if (!log_file_open(&log->file) || !rings_map(log))
+			err = errno;
+		else
+			log_file_write(&log->file, NULL, 0);
+		if (!err)
+			err = pthread_create(&log->thread, NULL, log_main, log);
+	}
+	if (err) {
+		snprintf(why, 256, "access log '%s': %s", path, strerror(err));
+		log_free(log);
+		errno = err;
 		return false;
 	}
-	log->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	CHECK(log->wake_fd >= 0);
-	log->notes = must(malloc(NOTE_BYTES));
-	log->count = workers;
-	log->rings = must(aligned_alloc(64, workers * sizeof(*log->rings)));
-	memset(log->rings, 0, workers * sizeof(*log->rings));
-	for (unsigned i = 0; i < workers; i++) {
-		log->rings[i].log = log;
-		log->rings[i].worker = i;
-		log->rings[i].bytes = ring_map();
-	}
-	CHECK(pthread_create(&log->thread, NULL, log_main, log) == 0);
+	*ret_log = log;
 	return true;
+}
+
+static bool log_has_file(const struct access_log *log)
+{
+	return log->rings[0].bytes != NULL;
+}
+
+/* Gives an order, which the flag stands for, and returns when it was carried out: 0, or what the last reopen failed with. */
+static int log_order(struct access_log *log, bool *flag)
+{
+	unsigned mine;
+	int err;
+
+	pthread_mutex_lock(&log->order_lock);
+	mine = ++log->orders_given;
+	if (flag)
+		*flag = true;
+	atomic_store(&log->ordered, true);
+	log_wake(log);
+	while ((int)(log->orders_done - mine) < 0)
+		pthread_cond_wait(&log->order_done, &log->order_lock);
+	err = log->reopen_errno;
+	pthread_mutex_unlock(&log->order_lock);
+	return err;
+}
+
+bool access_log_reopen(struct access_log *log)
+{
+	int err = log_has_file(log) ? log_order(log, &log->reopen_wanted) : 0;
+
+	errno = err;
+	return err == 0;
+}
+
+void access_log_sync(struct access_log *log)
+{
+	if (log_has_file(log))
+		log_order(log, NULL);
 }
 
 void access_log_close(struct access_log **log)
@@ -318,60 +380,9 @@ void access_log_close(struct access_log **log)
 	if (!l)
 		return;
 	*log = NULL;
-	if (l->wake_fd >= 0) {
-		pthread_mutex_lock(&l->lock);
-		l->stop = true;
-		pthread_mutex_unlock(&l->lock);
-		kick(l);
+	if (log_has_file(l)) {
+		log_order(l, &l->stop_wanted);
 		pthread_join(l->thread, NULL);
-		close(l->wake_fd);
 	}
-	for (unsigned i = 0; i < l->count; i++)
-		munmap(l->rings[i].bytes, 2 * RING_BYTES);
-	if (l->fd >= 0)
-		close(l->fd);
-	pthread_cond_destroy(&l->done);
-	pthread_mutex_destroy(&l->lock);
-	free(l->rings);
-	free(l->notes);
-	free(l->path);
-	free(l);
-}
-
-/* Until the log thread has written all that is there by now, and opened a new file when one is wanted. */
-static bool log_sync(struct access_log *log, bool reopen)
-{
-	bool ok;
-
-	if (log->wake_fd < 0)
-		return true;
-	pthread_mutex_lock(&log->lock);
-	unsigned wanted = ++log->sync_wanted;
-	log->reopen |= reopen;
-	kick(log);
-	while ((int)(log->sync_done - wanted) < 0)
-		pthread_cond_wait(&log->done, &log->lock);
-	ok = log->reopen_ok;
-	pthread_mutex_unlock(&log->lock);
-	return ok;
-}
-
-bool access_log_reopen(struct access_log *log)
-{
-	return log_sync(log, true);
-}
-
-void access_log_sync(struct access_log *log)
-{
-	log_sync(log, false);
-}
-
-struct log_ring *access_log_ring(struct access_log *log, unsigned worker)
-{
-	return worker < log->count ? &log->rings[worker] : NULL;
-}
-
-uint64_t access_log_lost(const struct access_log *log)
-{
-	return atomic_load(&((struct access_log *)(uintptr_t)log)->lost);
+	log_free(l);
 }

@@ -1,12 +1,14 @@
 /* What proxyd does beside serving. */
 #include "command.h"
-#include "http_head.h"
-#include "../cachestore/cachestore.h"
-#include "../conf/check.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <unistd.h>
+
+#include "../cachestore/cachestore.h"
+#include "../conf/check.h"
+#include "http_head.h"
+#include "pidfile.h"
+#include "volumes.h"
 
 static const struct { const char *word; int number; } words[] = {
 	{ "reload", SIGHUP }, { "reopen", SIGUSR1 }, { "quit", SIGQUIT }, { "stop", SIGTERM },
@@ -14,9 +16,9 @@ static const struct { const char *word; int number; } words[] = {
 
 int command_signal(const struct conf *conf, const char *word)
 {
-	char path[4096];
+	char why[256] = "";
 	int number = 0;
-	long pid = 0;
+	pid_t pid;
 
 	for (size_t i = 0; i < COUNT_OF(words); i++)
 		if (strcmp(words[i].word, word) == 0)
@@ -29,27 +31,20 @@ int command_signal(const struct conf *conf, const char *word)
 		fputs("proxyd: -s finds the daemon by its pid file: write `pid FILE;` into the configuration\n", stderr);
 		return 1;
 	}
-	snprintf(path, sizeof(path), "%.*s", SLICE_ARG(conf->pid_file));
-	FILE *file = fopen(path, "r");
-	if (!file || fscanf(file, "%ld", &pid) != 1 || pid < 2 || kill((pid_t)pid, number) < 0) {
-		fprintf(stderr, "proxyd: no daemon can be told by '%s': %s\n", path, errno ? strerror(errno) : "not a process id");
-		if (file)
-			fclose(file);
-		return 1;
-	}
-	fclose(file);
-	return 0;
+	pid = pid_file_read(conf->pid_file, why);
+	if (pid && kill(pid, number) != 0)
+		snprintf(why, sizeof(why), "process %ld: %s", (long)pid, strerror(errno));
+	if (*why)
+		fprintf(stderr, "proxyd: -s %s: %s\n", word, why);
+	return *why ? 1 : 0;
 }
 
-bool pid_file_write(const char *path)
+int command_check(const struct conf *conf)
 {
-	FILE *file = fopen(path, "w");
+	bool ok = volumes_check(conf);
 
-	if (!file || fprintf(file, "%ld\n", (long)getpid()) < 0 || fclose(file) != 0) {
-		fprintf(stderr, "proxyd: pid: cannot write '%s': %s\n", path, strerror(errno));
-		return false;
-	}
-	return true;
+	fprintf(stderr, "proxyd: the configuration is %s\n", ok ? "good" : "not usable");
+	return ok ? 0 : 1;
 }
 
 /* ---- explain ---- */
@@ -63,7 +58,7 @@ static void explain_route(const struct conf_server *server, const struct conf_lo
 		len += snprintf(key + len, sizeof(key) - (size_t)len, ":%u", head->port);
 	len += snprintf(key + len, sizeof(key) - (size_t)len, "%.*s%s%.*s", SLICE_ARG(head->path), head->query.ptr ? "?" : "", SLICE_ARG(head->query));
 	printf("server    %.*s (%s:%u)\n", SLICE_ARG(server->first_name), server->pos.file, server->pos.line);
-	printf("location  %.*s (%s:%u)\n", SLICE_ARG(location->pattern), location->pos.file, location->pos.line);
+	printf("location  %.*s (%s:%u)\n", SLICE_ARG(location->route), location->pos.file, location->pos.line);
 	if (location->return_code)
 		printf("answer    %u, by rule\n", location->return_code);
 	if (!location->upstream)
@@ -75,8 +70,11 @@ static void explain_route(const struct conf_server *server, const struct conf_lo
 	for (size_t i = 0; i < location->upstream->origin_count; i++) {
 		const struct conf_origin *origin = &location->upstream->origins[i];
 		struct slice path = head->path, prefix = location->proxy_path;
-		if (prefix.ptr && slice_starts(path, location->pattern))
+		bool is_text = location->match != CONF_MATCH_regex && location->match != CONF_MATCH_regex_nocase;
+		if (prefix.ptr && is_text && slice_starts(path, location->pattern))
 			path = slice_make(path.ptr + location->pattern.len, path.len - location->pattern.len);
+		else
+			prefix = SLICE("");
 		printf("asks      http://%.*s:%u%.*s%.*s%s%.*s%s%s\n", SLICE_ARG(origin->host), origin->port, SLICE_ARG(prefix), SLICE_ARG(path),
 			head->query.ptr ? "?" : "", SLICE_ARG(head->query), origin->backup ? " (backup)" : "", origin->down ? " (down)" : "");
 	}
@@ -101,12 +99,14 @@ static int explain(const struct conf *conf, const char *url)
 		return 1;
 	}
 	size_t len = head.host.len < sizeof(host) ? head.host.len : sizeof(host);
+	len -= len && head.host.ptr[len - 1] == '.';     /* a final dot names the same host */
 	for (size_t i = 0; i < len; i++)
 		host[i] = (char)(head.host.ptr[i] >= 'A' && head.host.ptr[i] <= 'Z' ? head.host.ptr[i] | 0x20 : head.host.ptr[i]);
 	long normal_len = http_normalise_path(head.path, normal);
 	for (size_t i = 0; normal_len >= 0 && i < conf->listen_count; i++) {
 		const struct conf_server *server = conf_find_server(&conf->listens[i], slice_make(host, len));
-		const struct conf_location *location = conf_find_location(server, slice_make(normal, (size_t)normal_len));
+		const struct conf_location *location = server->fallback->return_code ? server->fallback
+			: conf_find_location(server, slice_make(normal, (size_t)normal_len));
 		printf("%slisten    %.*s\n", i ? "\n" : "", SLICE_ARG(conf->listens[i].addr.text));
 		if (location)
 			explain_route(server, location, &head, slice_make(host, len));

@@ -1,53 +1,87 @@
-/* The daemon: what is shared by all workers, and what changes while they run: configurations, volumes, listeners.
- * Everything here but daemon_volume() is for the main thread. */
+/* The daemon: what all workers share, and what changes while they run: configurations, volumes, listeners. Everything here
+ * is for the main thread, but daemon_volume() (worker.h) and what metrics.c reads. */
 #ifndef PROXYD_DAEMON_H
 #define PROXYD_DAEMON_H
 
 #include <pthread.h>
 
-#include "worker.h"
 #include "access_log.h"
+#include "identity.h"
 #include "listener.h"
-#include "../cachestore/cachestore.h"
+#include "pidfile.h"
+#include "volumes.h"
+#include "worker.h"
 
-enum { VOLUMES_MAX = 64 };
-
-struct daemon_volume {
-	struct slice name, path;               /* owned */
-	uint64_t size;
-	_Atomic(struct volume *) volume;
-	atomic_uint bound;                     /* sites bound to it by the current configuration */
+/* A configuration that is in use, by the workers or by requests that began with it. */
+struct generation {
+	struct generation *next;
+	struct conf *conf;                       /* one reference: when it is the last, the generation is over */
 };
 
+/* An address that the workers listen on. */
+struct bound {
+	struct bound *next;
+	char asked[LISTENER_TEXT_MAX], shown[LISTENER_TEXT_MAX];
+	struct sockaddr_un path;                 /* sun_family 0: not a UNIX socket */
+};
+
+struct metrics;
+
 struct daemon {
-	struct conf *conf;                     /* current; one reference */
 	struct worker **workers;
 	unsigned worker_count;
 	struct access_log *log;
-	struct daemon_volume volumes[VOLUMES_MAX];
-	atomic_size_t volume_count;            /* only grows: slots before it are complete */
 	struct metrics *metrics;
-	int64_t started_us;                    /* wall clock */
-	atomic_uint_fast64_t generation;
-	char node[64];
-	pthread_mutex_t lock;                  /* for waiting until all workers have swapped */
+	struct volumes volumes;
+	struct generation *generations;          /* newest, which is the present one, first */
+	struct bound *bounds;
+	struct identity identity;
+	struct pid_file pid_file;
+	int64_t started_us;                      /* since 1970 */
+	char node[68];
+	atomic_uint_fast64_t generation;         /* number of the present configuration */
+
+	pthread_mutex_t lock;                    /* for the answers of the workers */
 	pthread_cond_t changed;
-	atomic_uint swapped;
+	unsigned answers;
 };
 
-/* Opens volumes, log and listeners, all problems told; takes the configuration. False: nothing runs. */
-bool daemon_open(struct daemon *daemon, struct conf *conf);
-/* Starts the workers; after dropping privileges. */
-bool daemon_start(struct daemon *daemon);
-/* Everything of a new configuration is opened first; then it is swapped. False: the old one stays. Takes conf either way. */
+void daemon_init(struct daemon *daemon);
+/* Listeners, user, volumes, logs, workers: everything is tried, every failure told. True: it serves, and has said so.
+ * Takes the configuration in any case. After a failure daemon_release() is all that may be called. */
+bool daemon_start(struct daemon *daemon, struct conf *conf);
+/* Everything new is opened before anything is changed; then the workers change over, and it returns when all have. False:
+ * the old configuration stays, and why has been told. Takes the configuration in any case. */
 bool daemon_reload(struct daemon *daemon, struct conf *conf);
-/* A worker tells the main thread that something it waits for has happened. */
-void daemon_signal(struct daemon *daemon);
-/* New access and error log files. */
+/* New files under the old names. */
 void daemon_reopen(struct daemon *daemon);
-/* graceful: requests in progress may take until grace_us. */
-void daemon_stop(struct daemon *daemon, bool graceful, uint64_t grace_us);
-/* Tries what a start would need, without keeping it (-t). */
-bool daemon_check(const struct conf *conf);
+/* Now and then while daemon_has_old(): gives up configurations that no request uses any more, and their volumes. */
+void daemon_tidy(struct daemon *daemon);
+static inline bool daemon_has_old(const struct daemon *daemon) { return daemon->generations && daemon->generations->next; }
+/* Graceful: no new connections, requests in progress may finish. daemon_has_ended() then says when all have. */
+void daemon_drain(struct daemon *daemon);
+bool daemon_has_ended(struct daemon *daemon);
+/* Ends what still runs. Then daemon_release(). */
+void daemon_end(struct daemon *daemon);
+void daemon_release(struct daemon *daemon);
+
+/* ---- between daemon.c and daemon_reload.c ---- */
+
+/* Sockets for what the configuration listens on and the daemon does not: lists[worker]. False after telling all failures:
+ * what was bound is closed again. */
+bool daemon_bind(struct daemon *daemon, const struct conf *conf, struct listener **lists);
+/* Runs run() in each worker's thread, with lists[worker] (or NULL), and returns when all have. */
+struct order {
+	struct mail mail;
+	struct daemon *daemon;
+	struct conf *conf;
+	struct listener *listeners;
+};
+void daemon_order(struct daemon *daemon, struct conf *conf, struct listener **lists, void (*run)(struct worker *, struct order *));
+void daemon_note(struct daemon *daemon, enum record rec);
+void daemon_note_volumes(struct daemon *daemon);
+void daemon_name_node(struct daemon *daemon, struct conf *conf);
+/* UNIX sockets that are closed for good leave no file. */
+void bound_free(struct bound *bound);
 
 #endif

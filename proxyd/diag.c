@@ -1,68 +1,163 @@
-/* Messages for people: the error log. */
+/* The error log. */
 #include "diag.h"
-#include "../conf/check.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-static const char *const names[] = { "error", "warn", "notice", "info", "debug" };
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int log_fd = 2;
-static enum diag_level threshold = DIAG_notice;
-static char *log_path;
+#include "../conf/check.h"
 
-bool diag_open(struct slice path, struct slice level)
+enum { LINE_BYTES = 2048, LIMIT_US = 10 * 1000 * 1000 };
+
+static const char *const level_names[DIAG_LEVEL_COUNT] = {
+#define X(name) #name,
+	DIAG_LEVELS(X)
+#undef X
+};
+
+/* The lock is for the descriptor, which a reopen closes. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int log_fd = STDERR_FILENO;
+static char *log_path;                   /* NULL: stderr */
+static _Atomic(enum diag_level) log_level = DIAG_notice;
+
+enum diag_level diag_level_find(struct slice name, enum diag_level fallback)
 {
-	pthread_mutex_lock(&lock);
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (slice_eq(level, slice_str(names[i])))
-			threshold = (enum diag_level)i;
-	free(log_path);
-	log_path = path.len && !slice_eq(path, SLICE("stderr")) ? must(strndup(path.ptr, path.len)) : NULL;
-	pthread_mutex_unlock(&lock);
-	return diag_reopen();
+	for (int i = 0; i < DIAG_LEVEL_COUNT; i++)
+		if (slice_eq(name, slice_str(level_names[i])))
+			return (enum diag_level)i;
+	return fallback;
 }
 
-bool diag_reopen(void)
+static int file_open(const char *path)
 {
-	bool ok = true;
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+}
 
+/* Takes the path. */
+static void file_use(int fd, char *path)
+{
 	pthread_mutex_lock(&lock);
-	int fd = log_path ? open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640) : 2;
-	ok = fd >= 0;
-	if (ok) {
-		if (log_fd > 2)
-			close(log_fd);
-		log_fd = fd;
-	}
+	if (log_fd != STDERR_FILENO)
+		close(log_fd);
+	if (log_path != path)
+		free(log_path);
+	log_fd = fd;
+	log_path = path;
 	pthread_mutex_unlock(&lock);
-	return ok;
+}
+
+bool diag_open(struct slice path, enum diag_level level)
+{
+	char *name = path.len && !slice_eq(path, SLICE("stderr")) ? must(strndup(path.ptr, path.len)) : NULL;
+	int fd = name ? file_open(name) : STDERR_FILENO;
+
+	if (fd < 0) {
+		int err = errno;
+		free(name);
+		errno = err;
+		return false;
+	}
+	file_use(fd, name);
+	atomic_store(&log_level, level);
+	return true;
+}
+
+void diag_reopen(void)
+{
+	int fd;
+
+	if (!log_path)                       /* only the main thread changes it */
+		return;
+	fd = file_open(log_path);
+	if (fd < 0)
+		diag(DIAG_error, "error_log '%s' cannot be opened again: %s; the old file is used further", log_path, strerror(errno));
+	else
+		file_use(fd, log_path);
+}
+
+void diag_close(void)
+{
+	file_use(STDERR_FILENO, NULL);
+}
+
+bool diag_is_stderr(void)
+{
+	return !log_path;
+}
+
+static size_t put_time(char *out, size_t size)
+{
+	struct timespec now;
+	struct tm utc;
+	size_t len;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	len = strftime(out, size, "%Y-%m-%dT%H:%M:%S", &utc);
+	return len + (size_t)snprintf(out + len, size - len, ".%03ldZ ", now.tv_nsec / 1000000);
+}
+
+/* One message is one line, whatever a path or an address had in it. */
+static void line_write(int fd, enum diag_level level, const char *text)
+{
+	char line[LINE_BYTES];
+	bool to_stderr = fd == STDERR_FILENO;
+	size_t len = to_stderr ? 0 : put_time(line, sizeof(line));
+	ssize_t written;
+
+	len += (size_t)snprintf(line + len, sizeof(line) - len, "%s", to_stderr ? "proxyd: " : "");
+	if (!to_stderr || level != DIAG_notice)
+		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s: ", level_names[level]);
+	for (; *text && len < sizeof(line) - 1; text++)
+		line[len++] = (unsigned char)*text < ' ' || *text == 127 ? '?' : *text;
+	line[len++] = '\n';
+	written = write(fd, line, len);
+	(void)written;                       /* a full disk: there is nobody left to tell */
 }
 
 void diag(enum diag_level level, const char *format, ...)
 {
-	char line[1200];
-	size_t len = 0;
+	char text[DIAG_TEXT_MAX];
 	va_list args;
 
-	if (level > threshold)
+	if (level > atomic_load_explicit(&log_level, memory_order_relaxed))
 		return;
-	pthread_mutex_lock(&lock);
-	if (log_fd != 2) {
-		time_t now = time(NULL);
-		struct tm tm;
-		len = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%SZ ", gmtime_r(&now, &tm));
-	}
-	len += (size_t)snprintf(line + len, sizeof(line) - len, "proxyd: %s%s", level <= DIAG_warn ? names[level] : "", level <= DIAG_warn ? ": " : "");
 	va_start(args, format);
-	int n = vsnprintf(line + len, sizeof(line) - len - 1, format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	len = n < 0 ? len : len + (size_t)n < sizeof(line) - 1 ? len + (size_t)n : sizeof(line) - 2;
-	line[len++] = '\n';
-	ssize_t written = write(log_fd, line, len);
-	(void)written;
+	pthread_mutex_lock(&lock);
+	line_write(log_fd, level, text);
 	pthread_mutex_unlock(&lock);
+}
+
+void diag_ready(const char *format, ...)
+{
+	char text[DIAG_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	pthread_mutex_lock(&lock);
+	line_write(STDERR_FILENO, DIAG_notice, text);
+	pthread_mutex_unlock(&lock);
+	if (!diag_is_stderr())
+		diag(DIAG_notice, "%s", text);
+}
+
+bool diag_limited(struct diag_limit *limit, uint64_t now_us, uint64_t *ret_count)
+{
+	uint_fast64_t last = atomic_load(&limit->last_us);
+
+	atomic_fetch_add(&limit->count, 1);
+	if ((last && now_us - last < LIMIT_US) || !atomic_compare_exchange_strong(&limit->last_us, &last, now_us))
+		return false;
+	*ret_count = atomic_exchange(&limit->count, 0);
+	return true;
 }

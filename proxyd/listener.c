@@ -1,134 +1,312 @@
-/* Listening sockets and accepting. */
+/* Listening sockets: binding, accepting, and what happens when there are no descriptors or too many connections. */
 #include "listener.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdlib.h>
+#include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ACCEPTS_PER_EVENT = 64, PAUSE_US = 100000 };
+#include "diag.h"
+#include "worker_internal.h"
 
-static void pause_over(struct worker *worker, struct timer *timer)
+enum { ACCEPTS_PER_ROUND = 64, STARVED_US = 200 * 1000, LEFTOVERS_MAX = 65536 };
+
+/* ---- binding ---- */
+
+void listener_text(const struct conf_addr *addr, char out[LISTENER_TEXT_MAX])
 {
-	struct listener *l = (struct listener *)((char *)timer - offsetof(struct listener, pause));
+	char host[INET6_ADDRSTRLEN] = "";
 
-	worker_io_arm(worker, &l->io, EPOLLIN);
+	switch (addr->sa.any.sa_family) {
+	case AF_INET:
+		inet_ntop(AF_INET, &addr->sa.in.sin_addr, host, sizeof(host));
+		snprintf(out, LISTENER_TEXT_MAX, "%s:%u", host, ntohs(addr->sa.in.sin_port));
+		break;
+	case AF_INET6:
+		inet_ntop(AF_INET6, &addr->sa.in6.sin6_addr, host, sizeof(host));
+		snprintf(out, LISTENER_TEXT_MAX, "[%s]:%u", host, ntohs(addr->sa.in6.sin6_port));
+		break;
+	default:
+		snprintf(out, LISTENER_TEXT_MAX, "%.*s", SLICE_ARG(addr->text));
+	}
 }
 
-/* Not to spin on a connection that cannot be taken: it waits in the kernel's queue. */
-static void listener_pause(struct worker *worker, struct listener *l)
+static bool refused(const struct conf_addr *addr, const char *what, char why[256])
 {
-	worker_io_arm(worker, &l->io, 0);
-	timer_set(worker, &l->pause, PAUSE_US, pause_over);
+	snprintf(why, 256, "cannot listen on %.*s: %s%s%s", SLICE_ARG(addr->text), what, *what ? ": " : "", strerror(errno));
+	return false;
+}
+
+static int socket_new(const struct conf_addr *addr)
+{
+	int one = 1, fd = socket(addr->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || addr->sa.any.sa_family == AF_UNIX)
+		return fd;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (addr->sa.any.sa_family == AF_INET6)  /* [::]:80 and 0.0.0.0:80 are two listeners, as in nginx */
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	return fd;
+}
+
+/* A socket file that nobody listens on is what a killed process left. */
+static bool unix_probe(const struct conf_addr *addr, char why[256])
+{
+	struct stat st;
+	bool free_now;
+	int fd;
+
+	if (addr->sa.un.sun_path[0] == '\0' || lstat(addr->sa.un.sun_path, &st) != 0)
+		return true;
+	if (!S_ISSOCK(st.st_mode)) {
+		snprintf(why, 256, "cannot listen on %.*s: there is a file that is no socket", SLICE_ARG(addr->text));
+		return false;
+	}
+	fd = socket_new(addr);
+	if (fd < 0)
+		return refused(addr, "", why);
+	free_now = connect(fd, &addr->sa.any, addr->len) != 0 && errno == ECONNREFUSED;
+	close(fd);
+	if (!free_now) {
+		errno = EADDRINUSE;
+		return refused(addr, "", why);
+	}
+	return unlink(addr->sa.un.sun_path) == 0 || refused(addr, "removing the old socket", why);
+}
+
+bool listener_probe(const struct conf_addr *addr, char why[256])
+{
+	int fd;
+	bool ok;
+
+	if (addr->sa.any.sa_family == AF_UNIX)
+		return unix_probe(addr, why);
+	fd = socket_new(addr);
+	if (fd < 0)
+		return refused(addr, "", why);
+	ok = bind(fd, &addr->sa.any, addr->len) == 0 || refused(addr, "", why);
+	close(fd);
+	return ok;
+}
+
+int listener_socket(struct conf_addr *addr, int backlog, bool reuse_port, char why[256])
+{
+	int one = 1, fd = socket_new(addr);
+	bool is_unix = addr->sa.any.sa_family == AF_UNIX, ok;
+
+	if (fd < 0) {
+		refused(addr, "", why);
+		return -1;
+	}
+	ok = !reuse_port || is_unix || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0;
+	ok = ok && bind(fd, &addr->sa.any, addr->len) == 0;
+	/* Who may reach it is for the folder's permissions to say. */
+	ok = ok && (!is_unix || addr->sa.un.sun_path[0] == '\0' || chmod(addr->sa.un.sun_path, 0666) == 0);
+	ok = ok && listen(fd, backlog > 0 ? backlog : SOMAXCONN) == 0;
+	ok = ok && (is_unix || getsockname(fd, &addr->sa.any, &addr->len) == 0);
+	if (!ok) {
+		refused(addr, "", why);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+struct listener *listener_new(const struct conf_listen *listen, int fd)
+{
+	struct listener *listener = must(calloc(1, sizeof(*listener)));
+
+	listener->io.fd = fd;
+	listener->listen = listen;
+	listener->is_unix = listen->addr.sa.any.sa_family == AF_UNIX;
+	CHECK(listen->addr.text.len < sizeof(listener->asked));
+	memcpy(listener->asked, listen->addr.text.ptr, listen->addr.text.len);
+	return listener;
+}
+
+void listener_list_free(struct listener **list)
+{
+	while (*list) {
+		struct listener *listener = *list;
+
+		*list = listener->next;
+		close(listener->io.fd);
+		free(listener);
+	}
+}
+
+/* ---- accepting ---- */
+
+static void listeners_pause(struct worker *worker)
+{
+	for (struct listener *l = worker->priv->listeners; l; l = l->next)
+		worker_io_forget(worker, &l->io);
+}
+
+static void listeners_resume(struct worker *worker)
+{
+	struct worker_priv *priv = worker->priv;
+
+	if (priv->listeners_full || priv->listeners_starved)
+		return;
+	/* Exclusive: of the workers that share a UNIX socket one is woken, not all. */
+	for (struct listener *l = priv->listeners; l; l = l->next)
+		worker_io_arm(worker, &l->io, l->is_unix ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN);
+}
+
+static void starved_over(struct worker *worker, struct timer *timer)
+{
+	(void)timer;
+	worker->priv->listeners_starved = false;
+	listeners_resume(worker);
+}
+
+/* A level-triggered socket that cannot be accepted from would keep the loop spinning. */
+static void listeners_starve(struct worker *worker, int err)
+{
+	static struct diag_limit limit;
+	uint64_t times;
+
+	if (diag_limited(&limit, worker->now_us, &times))
+		diag(DIAG_error, "worker %u: cannot accept connections: %s; %zu are open; trying again every %d ms (%lu times since the last message)",
+			worker->number, strerror(err), worker->conn_count, STARVED_US / 1000, (unsigned long)times);
+	worker->priv->listeners_starved = true;
+	listeners_pause(worker);
+	timer_set(worker, &worker->priv->resume_timer, STARVED_US, starved_over);
+}
+
+static void listeners_fill(struct worker *worker)
+{
+	static struct diag_limit limit;
+	uint64_t times;
+
+	if (diag_limited(&limit, worker->now_us, &times))
+		diag(DIAG_warn, "worker %u: connections_max (%lu) is reached; new connections wait until others end (%lu times since the last message)",
+			worker->number, (unsigned long)worker->conf->connections_max, (unsigned long)times);
+	worker->priv->listeners_full = true;
+	listeners_pause(worker);
+}
+
+/* True while there may be more. */
+static bool accept_one(struct worker *worker, struct listener *listener)
+{
+	union { struct sockaddr any; struct sockaddr_storage storage; } peer = { .any.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof(peer);
+	int fd = accept4(listener->io.fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		clients_accept(worker, fd, listener->listen, &peer.any, len);
+		return true;
+	}
+	switch (errno) {
+	case EAGAIN:
+		return false;
+	case EMFILE: case ENFILE: case ENOBUFS: case ENOMEM: case EBADF: case EINVAL: case ENOTSOCK: case EOPNOTSUPP: case EFAULT:
+		listeners_starve(worker, errno);
+		return false;
+	default:                                 /* the connection broke while it waited: accept(2) lists the names */
+		return true;
+	}
 }
 
 static void listener_ready(struct worker *worker, struct io *io, uint32_t events)
 {
-	struct listener *l = (struct listener *)((char *)io - offsetof(struct listener, io));
+	struct listener *listener = (struct listener *)(void *)((char *)io - offsetof(struct listener, io));
 
 	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
-		struct sockaddr_storage peer = { 0 };
-		socklen_t len = sizeof(peer);
+	for (unsigned i = 0; i < ACCEPTS_PER_ROUND; i++) {
 		if (worker->conn_count >= worker->conf->connections_max) {
-			listener_pause(worker, l);
+			listeners_fill(worker);
 			return;
 		}
-		int fd = accept4(io->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0) {
-			if (len < sizeof(sa_family_t))
-				peer.ss_family = l->bound.sa.any.sa_family;
-			clients_accept(worker, fd, l->listen, (struct sockaddr *)&peer, sizeof(peer));
+		if (!accept_one(worker, listener))
+			return;
+	}
+}
+
+void listeners_round(struct worker *worker)
+{
+	struct worker_priv *priv = worker->priv;
+
+	if (!priv->listeners_full || worker->conn_count >= worker->conf->connections_max)
+		return;
+	priv->listeners_full = false;
+	listeners_resume(worker);
+}
+
+/* ---- a worker's set ---- */
+
+static const struct conf_listen *listen_of(const struct conf *conf, const struct listener *listener)
+{
+	for (size_t i = 0; i < conf->listen_count; i++)
+		if (slice_eq(conf->listens[i].addr.text, slice_str(listener->asked)))
+			return &conf->listens[i];
+	return NULL;
+}
+
+/* What has been promised to clients by the kernel is served. The socket may be shared: it leaves this loop by itself. */
+static void listener_end(struct worker *worker, struct listener *listener, bool accept)
+{
+	for (unsigned i = 0; accept && i < LEFTOVERS_MAX && accept_one(worker, listener); i++)
+		;
+	worker_io_forget(worker, &listener->io);
+	close(listener->io.fd);
+	free(listener);
+}
+
+static void listeners_end(struct worker *worker, bool accept)
+{
+	while (worker->priv->listeners) {
+		struct listener *listener = worker->priv->listeners;
+
+		worker->priv->listeners = listener->next;
+		listener_end(worker, listener, accept);
+	}
+	timer_clear(worker, &worker->priv->resume_timer);
+}
+
+void listeners_leave(struct worker *worker, const struct conf *now)
+{
+	struct listener **at = &worker->priv->listeners;
+
+	while (*at) {
+		struct listener *listener = *at;
+
+		if (listen_of(now, listener)) {
+			at = &listener->next;
 			continue;
 		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			listener_pause(worker, l);
-		if (errno != ECONNABORTED && errno != EINTR)
-			return;
+		*at = listener->next;
+		listener_end(worker, listener, true);
 	}
 }
 
-void listener_start(struct worker *worker, struct listener *l)
+void listeners_adopt(struct worker *worker, struct listener **list)
 {
-	l->io.ready = listener_ready;
-	worker_io_arm(worker, &l->io, EPOLLIN);
-}
+	struct worker_priv *priv = worker->priv;
 
-void listener_free(struct worker *worker, struct listener **listener)
-{
-	struct listener *l = *listener;
+	while (*list) {
+		struct listener *listener = *list;
 
-	*listener = NULL;
-	timer_clear(worker, &l->pause);
-	worker_io_close(worker, &l->io);
-	free(l);
-}
-
-/* The address as it is bound, for people and for matching. */
-static void bound_text(struct listener *l)
-{
-	char host[INET6_ADDRSTRLEN] = "";
-
-	l->bound.len = sizeof(l->bound.sa);
-	if (l->bound.sa.any.sa_family == AF_UNIX)
-		return;
-	getsockname(l->io.fd, &l->bound.sa.any, &l->bound.len);
-	if (l->bound.sa.any.sa_family == AF_INET) {
-		inet_ntop(AF_INET, &l->bound.sa.in.sin_addr, host, sizeof(host));
-		snprintf(l->text, sizeof(l->text), "%s:%u", host, ntohs(l->bound.sa.in.sin_port));
-	} else {
-		inet_ntop(AF_INET6, &l->bound.sa.in6.sin6_addr, host, sizeof(host));
-		snprintf(l->text, sizeof(l->text), "[%s]:%u", host, ntohs(l->bound.sa.in6.sin6_port));
+		*list = listener->next;
+		listener->next = priv->listeners;
+		listener->io.ready = listener_ready;
+		priv->listeners = listener;
 	}
-}
-
-/* `listen` is the name of a directive here. */
-static int start_listening(int fd, int backlog)
-{
-	return listen(fd, backlog > 0 ? backlog : SOMAXCONN);
-}
-
-static int socket_open(const struct conf_listen *listen)
-{
-	const struct conf_addr *addr = &listen->addr;
-	int family = addr->sa.any.sa_family, one = 1;
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -1;
-	if (family == AF_UNIX) {
-		unlink(addr->sa.un.sun_path);
-	} else {
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-		if (family == AF_INET6)
-			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	for (struct listener *l = priv->listeners; l; l = l->next) {
+		l->listen = listen_of(worker->conf, l);
+		CHECK(l->listen);
 	}
-	if (bind(fd, &addr->sa.any, addr->len) == 0 && (family != AF_UNIX || chmod(addr->sa.un.sun_path, 0666) == 0)
-			&& start_listening(fd, listen->backlog) == 0)
-		return fd;
-	int error = errno;
-	close(fd);
-	errno = error;
-	return -1;
+	listeners_resume(worker);
 }
 
-struct listener *listener_open(const struct conf_listen *listen, int fd, char why[256])
+void listeners_drain(struct worker *worker)
 {
-	struct listener *l;
+	listeners_end(worker, true);
+}
 
-	if (fd < 0)
-		fd = socket_open(listen);
-	if (fd < 0) {
-		snprintf(why, 256, "cannot listen on %.*s: %s", SLICE_ARG(listen->addr.text), strerror(errno));
-		return NULL;
-	}
-	l = must(calloc(1, sizeof(*l)));
-	l->io.fd = fd;
-	l->listen = listen;
-	l->bound = listen->addr;
-	snprintf(l->text, sizeof(l->text), "%.*s", SLICE_ARG(listen->addr.text));
-	bound_text(l);
-	return l;
+void listeners_free(struct worker *worker)
+{
+	listeners_end(worker, false);
 }

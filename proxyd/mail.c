@@ -1,50 +1,83 @@
-/* Messages to a worker: a stack that any thread pushes to without a lock and the worker takes whole; a wake-up is written
- * only when the worker may be asleep and nobody else has written one. */
+/* Messages to a worker from any thread, and what the worker itself puts off to the end of its round.
+ *
+ * Senders push onto a list, newest first; the worker takes the whole list and turns it round, so that the order of each
+ * sender is kept. A sender writes to the eventfd only when it finds the worker asleep, and only the first one does. The
+ * worker's own thread is never asleep when it posts, so that its messages never cost a system call. */
 #include "worker_internal.h"
 
+#include <errno.h>
 #include <unistd.h>
 
-static _Thread_local struct worker *current;
+void mail_init(struct worker *worker)
+{
+	struct worker_priv *priv = worker->priv;
 
+	atomic_init(&priv->mail, NULL);
+	atomic_init(&priv->asleep, false);
+	priv->deferred_end = &priv->deferred;
+}
+
+/* The push and the look at `asleep`, and in mail_sleep() the reverse of both, are in one total order (seq_cst): either the
+ * sender sees a sleeper, or the sleeper sees the message. */
 void worker_post(struct worker *worker, struct mail *mail)
 {
 	struct worker_priv *priv = worker->priv;
-	struct mail *head = atomic_load_explicit(&priv->mail, memory_order_relaxed);
-	uint64_t one = 1;
+	struct mail *first = atomic_load_explicit(&priv->mail, memory_order_relaxed);
+	const uint64_t one = 1;
 
 	do
-		mail->next = head;
-	while (!atomic_compare_exchange_weak_explicit(&priv->mail, &head, mail, memory_order_seq_cst, memory_order_relaxed));
-	if (current == worker)
-		return;                        /* it looks before it sleeps */
-	if (!atomic_exchange(&priv->awake, true)) {
-		ssize_t n = write(worker->wake_fd, &one, sizeof(one));
-		(void)n;                       /* EAGAIN: the counter is full, so it wakes anyhow */
-	}
+		mail->next = first;
+	while (!atomic_compare_exchange_weak(&priv->mail, &first, mail));
+	if (!atomic_load(&priv->asleep) || !atomic_exchange(&priv->asleep, false))
+		return;
+	/* The descriptor is watched by edge and never read: its count would take ages to fill. */
+	while (write(worker->wake_fd, &one, sizeof(one)) < 0)
+		CHECK(errno == EINTR);
 }
 
-void mail_owner(struct worker *worker)
+bool mail_is_empty(struct worker *worker)
 {
-	current = worker;
+	return !atomic_load(&worker->priv->mail);
 }
 
-/* Runs what was posted, in order of posting. False: there was nothing. */
-bool mail_run(struct worker *worker)
+bool mail_sleep(struct worker *worker)
 {
-	struct mail *mail = atomic_exchange(&worker->priv->mail, NULL), *ordered = NULL, *next;
+	struct worker_priv *priv = worker->priv;
 
-	if (!mail)
-		return false;
-	for (; mail; mail = next) {
-		next = mail->next;
-		mail->next = ordered;
-		ordered = mail;
+	atomic_store(&priv->asleep, true);
+	if (mail_is_empty(worker))
+		return true;
+	atomic_store(&priv->asleep, false);
+	return false;
+}
+
+void mail_awake(struct worker *worker)
+{
+	/* Late writes of the eventfd by one who saw it asleep only cost an empty round. */
+	atomic_store_explicit(&worker->priv->asleep, false, memory_order_relaxed);
+}
+
+void mail_run(struct worker *worker)
+{
+	struct worker_priv *priv = worker->priv;
+	struct mail *newest, *oldest = NULL;
+
+	if (!atomic_load_explicit(&priv->mail, memory_order_relaxed))
+		return;
+	newest = atomic_exchange_explicit(&priv->mail, NULL, memory_order_acquire);
+	while (newest) {
+		struct mail *next = newest->next;
+
+		newest->next = oldest;
+		oldest = newest;
+		newest = next;
 	}
-	for (; ordered; ordered = next) {
-		next = ordered->next;
-		ordered->run(worker, ordered);
+	while (oldest) {
+		struct mail *mail = oldest;
+
+		oldest = mail->next;             /* run() may free it, or post it again */
+		mail->run(worker, mail);
 	}
-	return true;
 }
 
 void worker_defer(struct worker *worker, struct mail *mail)
@@ -56,18 +89,20 @@ void worker_defer(struct worker *worker, struct mail *mail)
 	priv->deferred_end = &mail->next;
 }
 
-bool deferred_run(struct worker *worker)
+void deferred_run(struct worker *worker)
 {
 	struct worker_priv *priv = worker->priv;
-	bool any = false;
 
 	while (priv->deferred) {
 		struct mail *mail = priv->deferred;
-		priv->deferred = mail->next;
-		if (!priv->deferred)
-			priv->deferred_end = &priv->deferred;
-		mail->run(worker, mail);
-		any = true;
+
+		priv->deferred = NULL;
+		priv->deferred_end = &priv->deferred;
+		while (mail) {
+			struct mail *next = mail->next;
+
+			mail->run(worker, mail);
+			mail = next;
+		}
 	}
-	return any;
 }

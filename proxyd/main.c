@@ -7,13 +7,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PROXYD_VERSION "0.1"
-enum { GRACE_US = 30 * 1000 * 1000 };
+enum { GRACE_MS = 30 * 1000, DRAIN_LOOK_MS = 20, TIDY_MS = 1000 };
 
 /* OPTION(long name, has argument, letter or 0, what it is called, doc) */
 #define OPTIONS(X) \
@@ -101,77 +103,107 @@ static int parse(int argc, char **argv, struct arguments *args)
 	return -1;
 }
 
-static struct conf *load(const struct arguments *args)
+static struct conf *load(const struct arguments *args, FILE *messages)
 {
-	return args->config ? conf_load_file(args->config, stderr) : conf_load_quick(&args->quick, stderr);
+	return args->config ? conf_load_file(args->config, messages) : conf_load_quick(&args->quick, messages);
 }
 
 /* ---- signals ---- */
 
-static volatile sig_atomic_t signal_seen[64];
-static int signal_pipe[2];
-
-static void on_signal(int number)
+/* Taken from a descriptor, in the main thread, between two other things: no handler ever runs. Blocked before the first
+ * thread is made, which inherits that. -1 when the system refuses. */
+static int signals_open(void)
 {
-	int saved = errno;
+	static const int wanted[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT };
+	sigset_t set;
 
-	signal_seen[number] = 1;
-	ssize_t n = write(signal_pipe[1], "", 1);
-	(void)n;
-	errno = saved;
-}
-
-static void signals_catch(void)
-{
-	const int wanted[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT };
-	struct sigaction action = { .sa_handler = on_signal };
-
-	CHECK(pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) == 0);
-	fcntl(signal_pipe[0], F_SETFL, 0);
+	sigemptyset(&set);
 	for (size_t i = 0; i < COUNT_OF(wanted); i++)
-		sigaction(wanted[i], &action, NULL);
+		sigaddset(&set, wanted[i]);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);                /* a file that may not grow further is an error of write() */
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static bool take_signal(int number)
+/* The next signal, or 0 after so many milliseconds; ms < 0: waits for one. */
+static int signal_wait(int fd, int ms)
 {
-	bool seen = signal_seen[number];
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	struct signalfd_siginfo info;
 
-	signal_seen[number] = 0;
-	return seen;
+	if (poll(&wait, 1, ms) <= 0 || read(fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	return (int)info.ssi_signo;
+}
+
+/* Errors of a configuration go where the other messages go, each line by itself. */
+static void tell_messages(char *text, enum diag_level level)
+{
+	char *rest = text, *line;
+
+	if (diag_is_stderr()) {
+		fputs(text, stderr);
+		return;
+	}
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			diag(level, "%s", line);
 }
 
 static void reload(struct daemon *daemon, const struct arguments *args)
 {
+	char *text = NULL;
+	size_t size = 0;
+	FILE *messages;
+	struct conf *conf;
+	bool ok;
+
 	if (!args->config) {
 		diag(DIAG_warn, "reload: there is no configuration file in quick mode");
 		return;
 	}
 	notify("RELOADING=1");
-	struct conf *conf = load(args);
-	if (!conf)
-		diag(DIAG_error, "reload: '%s' has errors; nothing was changed, configuration %llu stays", args->config, (unsigned long long)daemon->conf->generation);
+	messages = must(open_memstream(&text, &size));
+	conf = load(args, messages);
+	CHECK(fclose(messages) == 0);
+	tell_messages(text, conf ? DIAG_notice : DIAG_error);
+	free(text);
+	ok = conf && daemon_reload(daemon, conf);
+	if (ok)
+		diag(DIAG_notice, "reload: configuration %lu is in use", (unsigned long)atomic_load(&daemon->generation));
 	else
-		daemon_reload(daemon, conf);
+		diag(DIAG_error, "reload: '%s' is not usable; nothing was changed, configuration %lu stays", args->config,
+			(unsigned long)atomic_load(&daemon->generation));
 	notify("READY=1");
 }
 
-/* Until a signal ends it. Returns whether requests may finish first. */
-static bool serve(struct daemon *daemon, const struct arguments *args)
+/* Until a signal ends it: SIGTERM, SIGINT or SIGQUIT. */
+static int serve(struct daemon *daemon, const struct arguments *args, int signals)
 {
-	char byte;
-
 	for (;;) {
-		ssize_t n = read(signal_pipe[0], &byte, 1);
-		(void)n;
-		if (take_signal(SIGTERM) || take_signal(SIGINT))
-			return false;
-		if (take_signal(SIGQUIT))
-			return true;
-		if (take_signal(SIGUSR1))
-			daemon_reopen(daemon);
-		if (take_signal(SIGHUP))
-			reload(daemon, args);
+		int number = signal_wait(signals, daemon_has_old(daemon) ? TIDY_MS : -1);
+
+		switch (number) {
+		case 0: daemon_tidy(daemon); break;
+		case SIGHUP: reload(daemon, args); break;
+		case SIGUSR1: daemon_reopen(daemon); break;
+		default: return number;
+		}
+	}
+}
+
+/* Requests in progress may finish, but not for ever, and not against a second signal. */
+static void drain(struct daemon *daemon, int signals)
+{
+	int number = 0;
+
+	diag(DIAG_notice, "stopping: requests in progress may take %d s", GRACE_MS / 1000);
+	daemon_drain(daemon);
+	for (int waited = 0; waited < GRACE_MS && !daemon_has_ended(daemon); waited += DRAIN_LOOK_MS) {
+		number = signal_wait(signals, DRAIN_LOOK_MS);
+		if (number == SIGTERM || number == SIGINT)
+			return;
 	}
 }
 
@@ -187,16 +219,15 @@ static void raise_limits(void)
 	}
 }
 
-/* The parent waits until the child is ready, and says how it went by its exit code. */
+/* The parent waits until the child is ready, and says by its exit code how it went. */
 static bool go_to_background(int *ret_ready)
 {
 	int ends[2];
-	char byte = 1;
+	char byte;
+	pid_t pid;
 
-	CHECK(pipe2(ends, O_CLOEXEC) == 0);
-	pid_t pid = fork();
-	if (pid < 0) {
-		diag(DIAG_error, "cannot go to the background: %s", strerror(errno));
+	if (pipe2(ends, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
+		fprintf(stderr, "proxyd: cannot go to the background: %s\n", strerror(errno));
 		return false;
 	}
 	if (pid > 0) {
@@ -213,67 +244,74 @@ static void background_ready(int ready)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (write(ready, "", 1) == 1 && null >= 0) {
-		dup2(null, 0);
-		dup2(null, 1);
-		dup2(null, 2);
-	}
+	for (int fd = 0; fd <= 2 && null >= 0; fd++)
+		dup2(null, fd);
 	if (null > 2)
 		close(null);
+	if (write(ready, "", 1) != 1)
+		diag(DIAG_warn, "whoever started the daemon did not wait until it was ready");
 	close(ready);
 }
 
+/* Takes conf. */
 static int run(struct conf *conf, const struct arguments *args)
 {
-	struct daemon *daemon = must(calloc(1, sizeof(*daemon)));
-	char *pid_file = conf->pid_file.len ? must(strndup(conf->pid_file.ptr, conf->pid_file.len)) : NULL;
-	int ready = -1;
-	bool graceful;
+	struct daemon daemon;
+	int ready = -1, signals;
+	bool ok;
 
-	if (args->background && !go_to_background(&ready))
-		return 1;
-	raise_limits();
-	signals_catch();
-	if (!daemon_open(daemon, conf) || (pid_file && !pid_file_write(pid_file)) || !daemon_start(daemon)) {
-		diag(DIAG_error, "not started");
+	if (args->background && !go_to_background(&ready)) {
+		conf_unref(&conf);
 		return 1;
 	}
-	if (ready >= 0)
-		background_ready(ready);
-	notify("READY=1");
-	graceful = serve(daemon, args);
-	notify("STOPPING=1");
-	daemon_stop(daemon, graceful, GRACE_US);
-	if (pid_file)
-		unlink(pid_file);
-	free(pid_file);
-	free(daemon);
-	return 0;
+	raise_limits();
+	umask(umask(077) | 007);                 /* what it writes is nobody else's business */
+	signals = signals_open();
+	CHECK(signals >= 0);
+	daemon_init(&daemon);
+	if (ready >= 0 && diag_is_stderr())
+		diag(DIAG_warn, "messages are lost in the background: write `error_log FILE;` into the configuration");
+	ok = daemon_start(&daemon, conf);
+	if (ok) {
+		notify("READY=1");
+		if (ready >= 0)
+			background_ready(ready);
+		if (serve(&daemon, args, signals) == SIGQUIT)
+			drain(&daemon, signals);
+		notify("STOPPING=1");
+		daemon_end(&daemon);
+	} else {
+		diag(DIAG_error, "not started");
+	}
+	daemon_release(&daemon);
+	close(signals);
+	diag_close();
+	return ok ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
 	struct arguments args = { 0 };
 	int code = parse(argc, argv, &args);
+	struct conf *conf;
 
 	if (code >= 0)
 		return code;
-	struct conf *conf = load(&args);
+	conf = load(&args, stderr);
 	if (!conf)
 		return 1;
 	if (args.signal) {
 		code = command_signal(conf, args.signal);
 	} else if (argc > optind) {
 		code = command_word(conf, argc - optind, argv + optind);
-	} else if (!diag_open(conf->error_log, conf->error_level)) {
-		fprintf(stderr, "proxyd: error_log: cannot open '%.*s': %s\n", SLICE_ARG(conf->error_log), strerror(errno));
-		code = 1;
+	} else if (args.print) {
+		conf_print(conf, stdout);
+		code = command_check(conf);
 	} else if (args.test) {
-		code = daemon_check(conf) ? 0 : 1;
-		if (args.print)
-			conf_print(conf, stdout);
-		else
-			fprintf(stderr, "proxyd: the configuration is %s\n", code ? "not usable" : "good");
+		code = command_check(conf);
+	} else if (!diag_open(conf->error_log, diag_level_find(conf->error_level, DIAG_notice))) {
+		fprintf(stderr, "proxyd: error_log '%.*s': %s\n", SLICE_ARG(conf->error_log), strerror(errno));
+		code = 1;
 	} else {
 		return run(conf, &args);
 	}

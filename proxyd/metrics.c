@@ -1,22 +1,37 @@
-/* The metrics page. One request a connection, one connection at a time: what asks here is a scraper or a person. */
+/* The metrics page: what is on it, and a small server for it. What asks here is a scraper or a person: one request a
+ * connection, a few connections, and whoever is slow is cut off. */
 #include "metrics.h"
-#include "diag.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { REQUEST_MAX = 8192, CLIENT_MS = 2000 };
+#include "diag.h"
+
+enum { CLIENTS_MAX = 16, HEAD_BYTES = 4096, PATIENCE_MS = 5000 };
+
+struct client {
+	int fd;
+	int64_t until_ms;
+	char head[HEAD_BYTES];
+	size_t head_len;
+	char *answer;                            /* NULL: the head is still to come */
+	size_t answer_len, sent;
+};
 
 struct metrics {
 	struct daemon *daemon;
 	int fd, stop_fd;
 	bool running;
 	pthread_t thread;
-	char text[96];
+	char address[LISTENER_TEXT_MAX];
+	struct sockaddr_un path;
+	struct client clients[CLIENTS_MAX];
+	size_t client_count;
 };
 
 /* ---- the page ---- */
@@ -34,11 +49,11 @@ static void put_counters(struct daemon *daemon, FILE *out)
 		counters_merge(&sum, &daemon->workers[i]->counters);
 	for (int i = 0; i < COUNTER_COUNT; i++) {
 		put_row(out, counter_rows[i].name.ptr, "_total", "counter", counter_rows[i].doc);
-		fprintf(out, "proxyd_%s_total %llu\n", counter_rows[i].name.ptr, (unsigned long long)counters_get(&sum, (enum counter)i));
+		fprintf(out, "proxyd_%s_total %" PRIu64 "\n", counter_rows[i].name.ptr, counters_get(&sum, (enum counter)i));
 	}
 }
 
-static uint64_t connections(struct daemon *daemon)
+static uint64_t connections_open(struct daemon *daemon)
 {
 	uint64_t count = 0;
 
@@ -47,180 +62,253 @@ static uint64_t connections(struct daemon *daemon)
 	return count;
 }
 
-static void put_gauges(struct daemon *daemon, FILE *out)
-{
-	enum {
+enum gauge {
 #define GAUGE(name, kind, doc) GAUGE_##name,
 #include "tbl/gauges.h"
 #undef GAUGE
-		GAUGE_COUNT };
+	GAUGE_COUNT };
+
+static void put_gauges(struct daemon *daemon, FILE *out)
+{
 	const uint64_t values[GAUGE_COUNT] = {
 		[GAUGE_log_lines_lost_total] = access_log_lost(daemon->log),
 		[GAUGE_config_generation] = atomic_load(&daemon->generation),
 		[GAUGE_start_time_seconds] = (uint64_t)daemon->started_us / 1000000,
-		[GAUGE_connections] = connections(daemon),
+		[GAUGE_connections] = connections_open(daemon),
 		[GAUGE_workers] = daemon->worker_count,
 	};
+
 #define GAUGE(name, kind, doc) \
 	put_row(out, #name, "", #kind, doc); \
-	fprintf(out, "proxyd_%s %llu\n", #name, (unsigned long long)values[GAUGE_##name]);
+	fprintf(out, "proxyd_%s %" PRIu64 "\n", #name, values[GAUGE_##name]);
 #include "tbl/gauges.h"
 #undef GAUGE
 }
 
-static uint64_t volume_value(struct daemon_volume *v, size_t which)
-{
-	struct volume_stat s = { .failed = true };
-	struct volume *volume = atomic_load(&v->volume);
-
-	if (volume)
-		volume_stat(volume, &s);
-	const uint64_t values[] = {
-#define VOLUME_GAUGE(name, kind, expression, doc) (uint64_t)(expression),
+/* All volumes of one row stand together, as the format wants it: the values are gathered first. */
+enum volume_gauge {
+#define VOLUME_GAUGE(name, kind, expression, doc) VOLUME_GAUGE_##name,
 #include "tbl/volume_gauges.h"
 #undef VOLUME_GAUGE
-	};
-	return values[which];
+	VOLUME_GAUGE_COUNT };
+struct volume_values { char volume[68]; uint64_t values[VOLUME_GAUGE_COUNT]; };
+struct volume_rows { struct volume_values *rows; size_t count; };
+
+static void gather_volume(void *arg, const struct conf_volume *v, const struct volume_stat *s)
+{
+	struct volume_rows *all = arg;
+	struct volume_values *row;
+
+	all->rows = must(realloc(all->rows, (all->count + 1) * sizeof(*all->rows)));
+	row = &all->rows[all->count++];
+	snprintf(row->volume, sizeof(row->volume), "%.*s", SLICE_ARG(v->name));
+#define VOLUME_GAUGE(name, kind, expression, doc) row->values[VOLUME_GAUGE_##name] = (uint64_t)(expression);
+#include "tbl/volume_gauges.h"
+#undef VOLUME_GAUGE
 }
 
 static void put_volumes(struct daemon *daemon, FILE *out)
 {
-	static const struct { const char *name, *kind, *doc; } rows[] = {
-#define VOLUME_GAUGE(name, kind, expression, doc) { "volume_" #name, #kind, doc },
+	struct volume_rows all = { 0 };
+
+	volumes_stat(&daemon->volumes, gather_volume, &all);
+#define VOLUME_GAUGE(name, kind, expression, doc) \
+	put_row(out, "volume_" #name, "", #kind, doc); \
+	for (size_t i = 0; i < all.count; i++) \
+		fprintf(out, "proxyd_volume_%s{volume=\"%s\"} %" PRIu64 "\n", #name, all.rows[i].volume, all.rows[i].values[VOLUME_GAUGE_##name]);
 #include "tbl/volume_gauges.h"
 #undef VOLUME_GAUGE
-	};
-
-	for (size_t row = 0; row < COUNT_OF(rows); row++) {
-		put_row(out, rows[row].name, "", rows[row].kind, rows[row].doc);
-		for (size_t i = 0; i < atomic_load(&daemon->volume_count); i++)
-			fprintf(out, "proxyd_%s{volume=\"%.*s\"} %llu\n", rows[row].name, SLICE_ARG(daemon->volumes[i].name),
-				(unsigned long long)volume_value(&daemon->volumes[i], row));
-	}
+	free(all.rows);
 }
 
-/* ---- serving it ---- */
+/* ---- answers ---- */
 
-static void send_all(int fd, const char *bytes, size_t len)
+static void answer_make(struct metrics *metrics, struct client *client)
 {
-	while (len > 0) {
-		ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
-		if (n <= 0)
-			return;
-		bytes += n;
-		len -= (size_t)n;
-	}
-}
+	struct slice head = slice_make(client->head, client->head_len);
+	bool is_get = slice_starts(head, SLICE("GET ")), is_head = slice_starts(head, SLICE("HEAD "));
+	struct slice target = slice_make(head.ptr + (is_head ? 5 : 4), head.len > 5 ? head.len - 5 : 0);
+	bool is_page = slice_starts(target, SLICE("/metrics")) && target.len > 8 && strchr(" ?\r\n", target.ptr[8]);
+	const char *status = !is_get && !is_head ? "405 Method Not Allowed" : is_page ? "200 OK" : "404 Not Found";
+	char *body = NULL;
+	size_t body_len = 0;
+	FILE *out = must(open_memstream(&body, &body_len));
 
-/* The end of the head, or false: gone, too long, too slow. */
-static bool read_head(int fd, char *head, size_t size, size_t *ret_len)
-{
-	*ret_len = 0;
-	while (*ret_len < size - 1) {
-		ssize_t n = recv(fd, head + *ret_len, size - 1 - *ret_len, 0);
-		if (n <= 0)
-			return false;
-		*ret_len += (size_t)n;
-		head[*ret_len] = 0;
-		if (strstr(head, "\r\n\r\n"))
-			return true;
-	}
-	return false;
-}
-
-static void answer(struct metrics *metrics, int fd)
-{
-	char head[REQUEST_MAX], *body = NULL, line[256];
-	size_t len = 0, size = 0;
-
-	if (!read_head(fd, head, sizeof(head), &len))
-		return;
-	bool get = strncmp(head, "GET ", 4) == 0, page = strncmp(head, "GET /metrics", 12) == 0 && strchr(" ?", head[12]) != NULL;
-	FILE *out = must(open_memstream(&body, &size));
-	if (page) {
+	if ((is_get || is_head) && is_page) {
 		put_counters(metrics->daemon, out);
 		put_gauges(metrics->daemon, out);
 		put_volumes(metrics->daemon, out);
 	} else {
-		fputs(get ? "404: the page is /metrics\n" : "405: only GET\n", out);
+		fprintf(out, "%s; the page is /metrics\n", status);
 	}
-	fclose(out);
-	int n = snprintf(line, sizeof(line), "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n",
-		page ? "200 OK" : get ? "404 Not Found" : "405 Method Not Allowed",
-		page ? "text/plain; version=0.0.4; charset=utf-8" : "text/plain", size);
-	send_all(fd, line, (size_t)n);
-	send_all(fd, body, size);
+	CHECK(fclose(out) == 0);
+	out = must(open_memstream(&client->answer, &client->answer_len));
+	fprintf(out, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n%sConnection: close\r\n\r\n", status,
+		is_page ? "text/plain; version=0.0.4; charset=utf-8" : "text/plain", body_len, is_get || is_head ? "" : "Allow: GET, HEAD\r\n");
+	if (!is_head)
+		fwrite(body, 1, body_len, out);
+	CHECK(fclose(out) == 0);
 	free(body);
+}
+
+/* Returns whether the connection goes on. */
+static bool client_read(struct metrics *metrics, struct client *client)
+{
+	ssize_t n = recv(client->fd, client->head + client->head_len, sizeof(client->head) - client->head_len, 0);
+
+	if (n <= 0)
+		return n < 0 && (errno == EAGAIN || errno == EINTR);
+	client->head_len += (size_t)n;
+	if (memmem(client->head, client->head_len, "\r\n\r\n", 4) || memmem(client->head, client->head_len, "\n\n", 2))
+		answer_make(metrics, client);
+	return client->answer || client->head_len < sizeof(client->head);
+}
+
+static bool client_write(struct client *client)
+{
+	ssize_t n = send(client->fd, client->answer + client->sent, client->answer_len - client->sent, MSG_NOSIGNAL);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	client->sent += (size_t)n;
+	if (client->sent == client->answer_len)
+		shutdown(client->fd, SHUT_WR);
+	return client->sent < client->answer_len;
+}
+
+/* ---- connections ---- */
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void client_end(struct metrics *metrics, size_t which)
+{
+	struct client *client = &metrics->clients[which];
+
+	close(client->fd);
+	free(client->answer);
+	*client = metrics->clients[--metrics->client_count];
+}
+
+static void client_begin(struct metrics *metrics)
+{
+	int fd = accept4(metrics->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		metrics->clients[metrics->client_count++] = (struct client){ .fd = fd, .until_ms = now_ms() + PATIENCE_MS };
+		return;
+	}
+	/* Out of descriptors: the wait that follows must not spin. */
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+		nanosleep(&(struct timespec){ .tv_nsec = 200 * 1000 * 1000 }, NULL);
+}
+
+/* Until something happens, or somebody has been slow for too long. */
+static void wait_for(struct metrics *metrics, struct pollfd polls[CLIENTS_MAX + 2])
+{
+	int64_t now = now_ms(), until = INT64_MAX;
+
+	polls[0] = (struct pollfd){ .fd = metrics->stop_fd, .events = POLLIN };
+	/* When all places are taken new ones wait in the kernel. */
+	polls[1] = (struct pollfd){ .fd = metrics->client_count < CLIENTS_MAX ? metrics->fd : -1, .events = POLLIN };
+	for (size_t i = 0; i < metrics->client_count; i++) {
+		const struct client *client = &metrics->clients[i];
+		polls[2 + i] = (struct pollfd){ .fd = client->fd, .events = client->answer ? POLLOUT : POLLIN };
+		until = client->until_ms < until ? client->until_ms : until;
+	}
+	if (poll(polls, 2 + metrics->client_count, until == INT64_MAX ? -1 : until <= now ? 0 : (int)(until - now)) < 0)
+		for (size_t i = 0; i < 2 + metrics->client_count; i++)
+			polls[i].revents = 0;
 }
 
 static void *metrics_main(void *arg)
 {
 	struct metrics *metrics = arg;
-	struct pollfd wait[2] = { { .fd = metrics->fd, .events = POLLIN }, { .fd = metrics->stop_fd, .events = POLLIN } };
-	const struct timeval patience = { .tv_sec = CLIENT_MS / 1000 };
+	struct pollfd polls[CLIENTS_MAX + 2];
 
+	pthread_setname_np(pthread_self(), "metrics");
 	for (;;) {
-		if (poll(wait, 2, -1) < 0 && errno != EINTR)
-			return NULL;
-		if (wait[1].revents)
-			return NULL;
-		int fd = accept4(metrics->fd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0)
-			continue;
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-		answer(metrics, fd);
-		close(fd);
+		wait_for(metrics, polls);
+		if (polls[0].revents)
+			break;
+		int64_t now = now_ms();
+		for (size_t i = metrics->client_count; i > 0; i--) {
+			struct client *client = &metrics->clients[i - 1];
+			bool goes_on = now < client->until_ms;
+			if (goes_on && polls[1 + i].revents)
+				goes_on = client->answer ? client_write(client) : client_read(metrics, client);
+			if (!goes_on)
+				client_end(metrics, i - 1);
+		}
+		if (polls[1].revents)
+			client_begin(metrics);
 	}
+	while (metrics->client_count)
+		client_end(metrics, 0);
+	return NULL;
 }
 
-struct metrics *metrics_open(struct daemon *daemon, const struct conf_addr *addr, char why[256])
-{
-	struct metrics *metrics;
-	int one = 1, fd = socket(addr->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+/* ---- life ---- */
 
-	if (fd >= 0)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (fd < 0 || bind(fd, &addr->sa.any, addr->len) < 0 || listen(fd, 16) < 0) {
-		snprintf(why, 256, "metrics: cannot listen on %.*s: %s", SLICE_ARG(addr->text), strerror(errno));
+bool metrics_open(struct daemon *daemon, const struct conf *conf, struct metrics **ret_metrics, char why[256])
+{
+	struct conf_addr addr = *conf->metrics;
+	char problem[256] = "";
+	int fd = listener_probe(&addr, problem) ? listener_socket(&addr, 16, false, problem) : -1;
+	int stop_fd = fd < 0 ? -1 : eventfd(0, EFD_CLOEXEC);
+	struct metrics *metrics;
+
+	if (stop_fd < 0) {
+		snprintf(why, 256, "metrics: %.200s", *problem ? problem : strerror(errno));
 		if (fd >= 0)
 			close(fd);
-		return NULL;
+		return false;
 	}
 	metrics = must(calloc(1, sizeof(*metrics)));
 	metrics->daemon = daemon;
 	metrics->fd = fd;
-	metrics->stop_fd = eventfd(0, EFD_CLOEXEC);
-	CHECK(metrics->stop_fd >= 0);
-	struct conf_addr bound = *addr;
-	bound.len = sizeof(bound.sa);
-	getsockname(fd, &bound.sa.any, &bound.len);
-	if (bound.sa.any.sa_family == AF_INET) {
-		char host[INET_ADDRSTRLEN] = "";
-		inet_ntop(AF_INET, &bound.sa.in.sin_addr, host, sizeof(host));
-		snprintf(metrics->text, sizeof(metrics->text), "%s:%u", host, ntohs(bound.sa.in.sin_port));
-	} else {
-		snprintf(metrics->text, sizeof(metrics->text), "%.*s", SLICE_ARG(addr->text));
-	}
-	return metrics;
+	metrics->stop_fd = stop_fd;
+	if (addr.sa.any.sa_family == AF_UNIX)
+		metrics->path = addr.sa.un;
+	listener_text(&addr, metrics->address);
+	*ret_metrics = metrics;
+	return true;
 }
 
-void metrics_start(struct metrics *metrics)
+bool metrics_start(struct metrics *metrics)
 {
-	metrics->running = pthread_create(&metrics->thread, NULL, metrics_main, metrics) == 0;
-	diag(DIAG_notice, "ready: metrics on %s", metrics->text);
+	int err = pthread_create(&metrics->thread, NULL, metrics_main, metrics);
+
+	if (err)
+		diag(DIAG_error, "metrics: %s", strerror(err));
+	metrics->running = err == 0;
+	return metrics->running;
+}
+
+const char *metrics_address(const struct metrics *metrics)
+{
+	return metrics->address;
 }
 
 void metrics_close(struct metrics **metrics)
 {
 	struct metrics *m = *metrics;
-	uint64_t one = 1;
+	const uint64_t one = 1;
 
 	if (!m)
 		return;
 	*metrics = NULL;
-	if (m->running && write(m->stop_fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
+	if (m->running) {
+		CHECK(write(m->stop_fd, &one, sizeof(one)) == sizeof(one));
 		pthread_join(m->thread, NULL);
+	}
+	if (m->path.sun_family == AF_UNIX && m->path.sun_path[0])
+		unlink(m->path.sun_path);
 	close(m->fd);
 	close(m->stop_fd);
 	free(m);

@@ -1,90 +1,102 @@
-/* Timers: a hashed wheel. A timer hangs in the slot of the time it was first set for; moving it further into the future
- * only changes due_us, and when its slot comes it is hung anew. Nothing is ever fired early; late by at most two slots. */
+/* The timer wheel of a worker.
+ *
+ * A timer hangs in the slot of time that follows its due time, so that it is never early and at most one slot (66 ms) and
+ * one rounding of epoll_wait late. A timer that is moved into the future stays where it hangs, which costs nothing: when
+ * its slot comes it is hung again. The same serves times beyond a turn of the wheel. */
 #include "worker_internal.h"
 
-static struct timer *slot_of(struct worker_priv *priv, uint64_t us)
+static void ring_init(struct timer *head)
 {
-	return &priv->wheel[us / TIMER_SLOT_US % TIMER_SLOTS];
-}
-
-static void hang(struct worker_priv *priv, struct timer *timer, uint64_t us)
-{
-	/* What lies beyond one turn of the wheel hangs in the last slot before it and is looked at once a turn. */
-	uint64_t far = priv->wheel_us + (uint64_t)(TIMER_SLOTS - 1) * TIMER_SLOT_US;
-	struct timer *slot;
-
-	timer->slot_us = us < far ? us : far;
-	if (timer->slot_us < priv->wheel_us + TIMER_SLOT_US)
-		timer->slot_us = priv->wheel_us + TIMER_SLOT_US;
-	if (timer->slot_us < priv->next_us)
-		priv->next_us = timer->slot_us;
-	slot = slot_of(priv, timer->slot_us);
-	timer->prev = slot;
-	timer->next = slot->next;
-	slot->next->prev = timer;
-	slot->next = timer;
-}
-
-static void unhang(struct timer *timer)
-{
-	timer->prev->next = timer->next;
-	timer->next->prev = timer->prev;
-	timer->prev = timer->next = NULL;
+	head->prev = head->next = head;
 }
 
 void timers_init(struct worker *worker)
 {
-	struct worker_priv *priv = worker->priv;
+	struct wheel *wheel = &worker->priv->wheel;
 
 	for (size_t i = 0; i < TIMER_SLOTS; i++)
-		priv->wheel[i].prev = priv->wheel[i].next = &priv->wheel[i];
-	priv->wheel_us = worker->now_us / TIMER_SLOT_US * TIMER_SLOT_US;
+		ring_init(&wheel->slots[i]);
+	wheel->done = worker->now_us >> TIMER_SLOT_SHIFT;
+}
+
+/* The slot after the one in which it is due. */
+static uint64_t slot_of(uint64_t due_us)
+{
+	return (due_us >> TIMER_SLOT_SHIFT) + 1;
+}
+
+static void timer_hang(struct wheel *wheel, struct timer *timer)
+{
+	uint64_t slot = slot_of(timer->due_us);
+	struct timer *head;
+
+	if (slot <= wheel->done)
+		slot = wheel->done + 1;
+	if (slot > wheel->done + TIMER_SLOTS - 1)
+		slot = wheel->done + TIMER_SLOTS - 1;
+	timer->slot_us = slot << TIMER_SLOT_SHIFT;
+	slot %= TIMER_SLOTS;
+	wheel->used[slot / 64] |= UINT64_C(1) << slot % 64;
+	head = &wheel->slots[slot];
+	timer->next = head;
+	timer->prev = head->prev;
+	timer->prev->next = timer;
+	head->prev = timer;
+}
+
+static void timer_unhang(struct wheel *wheel, struct timer *timer)
+{
+	uint64_t slot = (timer->slot_us >> TIMER_SLOT_SHIFT) % TIMER_SLOTS;
+
+	timer->prev->next = timer->next;
+	timer->next->prev = timer->prev;
+	timer->prev = timer->next = NULL;
+	if (wheel->slots[slot].next == &wheel->slots[slot])
+		wheel->used[slot / 64] &= ~(UINT64_C(1) << slot % 64);
 }
 
 void timer_set(struct worker *worker, struct timer *timer, uint64_t delay_us, void (*fire)(struct worker *, struct timer *))
 {
-	struct worker_priv *priv = worker->priv;
+	struct wheel *wheel = &worker->priv->wheel;
+	bool hangs = timer->due_us != 0;
 
-	timer->due_us = worker->now_us + delay_us;
 	timer->fire = fire;
-	if (timer->next && timer->slot_us <= timer->due_us)
+	timer->due_us = worker->now_us + delay_us;
+	if (hangs && slot_of(timer->due_us) << TIMER_SLOT_SHIFT >= timer->slot_us)
 		return;
-	if (timer->next)
-		unhang(timer);
-	else
-		priv->timers++;
-	hang(priv, timer, timer->due_us);
+	if (hangs)
+		timer_unhang(wheel, timer);
+	timer_hang(wheel, timer);
 }
 
 void timer_clear(struct worker *worker, struct timer *timer)
 {
-	timer->due_us = 0;
-	if (!timer->next)
+	if (timer->due_us == 0)
 		return;
-	unhang(timer);
-	worker->priv->timers--;
+	timer_unhang(&worker->priv->wheel, timer);
+	timer->due_us = 0;
 }
 
-/* One slot: what is due fires, what was moved is hung anew. A timer may set or clear any timer while it fires. */
-static void slot_run(struct worker *worker, struct timer *slot)
+/* Takes the ring out of its slot first: what is set meanwhile belongs to a later one, even to this one's next turn. */
+static void slot_run(struct worker *worker, uint64_t slot)
 {
-	struct worker_priv *priv = worker->priv;
-	struct timer ring;
+	struct wheel *wheel = &worker->priv->wheel;
+	struct timer *head = &wheel->slots[slot], ring;
 
-	if (slot->next == slot)
+	if (head->next == head)
 		return;
-	ring.next = slot->next;
-	ring.prev = slot->prev;
+	ring = *head;
 	ring.next->prev = ring.prev->next = &ring;
-	slot->prev = slot->next = slot;
+	ring_init(head);
+	wheel->used[slot / 64] &= ~(UINT64_C(1) << slot % 64);
 	while (ring.next != &ring) {
 		struct timer *timer = ring.next;
-		unhang(timer);
+
+		timer_unhang(wheel, timer);
 		if (timer->due_us > worker->now_us) {
-			hang(priv, timer, timer->due_us);
+			timer_hang(wheel, timer);
 			continue;
 		}
-		priv->timers--;
 		timer->due_us = 0;
 		timer->fire(worker, timer);
 	}
@@ -92,40 +104,46 @@ static void slot_run(struct worker *worker, struct timer *slot)
 
 void timers_run(struct worker *worker)
 {
-	struct worker_priv *priv = worker->priv;
-	uint64_t now = worker->now_us / TIMER_SLOT_US * TIMER_SLOT_US;
-	uint64_t turns = 0;
+	struct wheel *wheel = &worker->priv->wheel;
+	uint64_t now = worker->now_us >> TIMER_SLOT_SHIFT, slot = wheel->done + 1;
 
-	/* After a long sleep each slot needs to be looked at once only. */
-	while (priv->wheel_us < now && turns++ < TIMER_SLOTS) {
-		priv->wheel_us += TIMER_SLOT_US;
-		slot_run(worker, slot_of(priv, priv->wheel_us));
-	}
-	if (priv->wheel_us < now)
-		priv->wheel_us = now;
+	if (now <= wheel->done)
+		return;
+	/* After a long halt of the process each slot is looked at once. */
+	if (now - wheel->done > TIMER_SLOTS)
+		slot = now - TIMER_SLOTS + 1;
+	wheel->done = now;
+	for (; slot <= now; slot++)
+		slot_run(worker, slot % TIMER_SLOTS);
 }
 
-/* The first slot with something in it, from the wheel's hand on. */
-static uint64_t first_slot(const struct worker_priv *priv)
+/* Slots from now until the next that is used; 0: none is. */
+static unsigned slots_until(const struct wheel *wheel)
 {
-	for (uint64_t i = 1; i < TIMER_SLOTS; i++) {
-		uint64_t at = priv->wheel_us + i * TIMER_SLOT_US;
-		const struct timer *slot = &priv->wheel[at / TIMER_SLOT_US % TIMER_SLOTS];
-		if (slot->next != slot)
-			return at;
+	unsigned from = (unsigned)((wheel->done + 1) % TIMER_SLOTS);
+
+	for (unsigned i = 0; i <= TIMER_WORDS; i++) {
+		unsigned word = (from / 64 + i) % TIMER_WORDS;
+		uint64_t bits = wheel->used[word];
+
+		if (i == 0)
+			bits &= ~UINT64_C(0) << from % 64;
+		else if (i == TIMER_WORDS)
+			bits &= ~(~UINT64_C(0) << from % 64);
+		if (bits)
+			return (word * 64 + (unsigned)__builtin_ctzll(bits) - from + TIMER_SLOTS) % TIMER_SLOTS + 1;
 	}
-	return priv->wheel_us + TIMER_SLOT_US;
+	return 0;
 }
 
 int timers_wait_ms(const struct worker *worker)
 {
-	struct worker_priv *priv = worker->priv;
+	const struct wheel *wheel = &worker->priv->wheel;
+	unsigned slots = slots_until(wheel);
+	uint64_t until;
 
-	if (priv->timers == 0)
+	if (slots == 0)
 		return -1;
-	/* next_us is never later than the first slot; it is looked for only when its time has come. */
-	if (priv->next_us <= priv->wheel_us)
-		priv->next_us = first_slot(priv);
-	uint64_t at = priv->next_us / TIMER_SLOT_US * TIMER_SLOT_US;
-	return at <= worker->now_us ? 0 : (int)((at - worker->now_us) / 1000) + 1;
+	until = (wheel->done + slots) << TIMER_SLOT_SHIFT;
+	return until <= worker->now_us ? 0 : (int)((until - worker->now_us + 999) / 1000);
 }

@@ -1,0 +1,64 @@
+/* The pid file. */
+#include "pidfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "../conf/check.h"
+
+enum { PATH_BYTES = 4096 };
+
+bool pid_file_take(struct slice path, struct pid_file *ret_file, char why[256])
+{
+	char name[PATH_BYTES], text[32];
+	int fd, len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+
+	if (path.len == 0)
+		return true;
+	snprintf(name, sizeof(name), "%.*s", SLICE_ARG(path));
+	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)len, 0) == len) {
+		*ret_file = (struct pid_file){ must(strdup(name)), fd };
+		return true;
+	}
+	snprintf(why, 256, "pid '%.150s': %s", name, fd >= 0 && errno == EWOULDBLOCK ? "another proxyd is running with it" : strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return false;
+}
+
+void pid_file_give(struct pid_file *file)
+{
+	if (file->fd < 0)
+		return;
+	/* The user that the daemon has become may not be allowed to remove it: it is emptied, and unlocked in any case. */
+	if (unlink(file->path) == 0 || ftruncate(file->fd, 0) == 0)
+		errno = 0;
+	close(file->fd);
+	free(file->path);
+	*file = (struct pid_file){ NULL, -1 };
+}
+
+pid_t pid_file_read(struct slice path, char why[256])
+{
+	char name[PATH_BYTES], text[32] = "";
+	long pid;
+	int fd;
+
+	snprintf(name, sizeof(name), "%.*s", SLICE_ARG(path));
+	fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0) {
+		snprintf(why, 256, "no proxyd is running: pid file '%.150s': %s", name, strerror(errno));
+		return 0;
+	}
+	pid = pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK || pid < 2) {
+		snprintf(why, 256, "no proxyd is running: nobody holds the pid file '%.150s'", name);
+		pid = 0;
+	}
+	close(fd);
+	return (pid_t)pid;
+}

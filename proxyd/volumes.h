@@ -1,0 +1,42 @@
+/* The volumes that configurations name: opened once for a folder, shared by all configurations that have it, closed when
+ * the last of these is gone. Changed by the main thread only; daemon_volume() reads in any worker. */
+#ifndef PROXYD_VOLUMES_H
+#define PROXYD_VOLUMES_H
+
+#include <pthread.h>
+
+#include "worker.h"
+#include "../cachestore/cachestore.h"
+
+struct volume_slot;
+struct volume_map;
+
+struct volumes {
+	_Atomic(struct volume_map *) map;        /* what workers look into: replaced whole */
+	struct volume_map *stale;                /* replaced ones that a worker may still look into */
+	struct volume_slot *slots;
+	const struct conf *shown;                /* by volumes_stat() */
+	pthread_mutex_t lock;                    /* map and slots against volumes_stat() */
+};
+
+void volumes_init(struct volumes *volumes);
+/* Opens what the configuration names and is not open yet. Tells every failure; then false, and nothing has changed. */
+bool volumes_add(struct volumes *volumes, const struct conf *conf);
+/* The configuration is gone, or was never taken into use. */
+void volumes_remove(struct volumes *volumes, const struct conf *conf);
+/* To be called when each worker has gone through a message that was posted after the last add or remove: what no
+ * configuration names is closed. */
+void volumes_settle(struct volumes *volumes);
+/* Closes everything: the workers have ended. */
+void volumes_release(struct volumes *volumes);
+struct volume *volumes_find(struct volumes *volumes, const struct conf_volume *volume);
+/* Tries to open each and closes it again (-t). */
+bool volumes_check(const struct conf *conf);
+
+/* From now on volumes_stat() shows this configuration's. */
+void volumes_show(struct volumes *volumes, const struct conf *conf);
+/* Any thread: calls show() for each of them. */
+void volumes_stat(struct volumes *volumes,
+	void (*show)(void *arg, const struct conf_volume *volume, const struct volume_stat *stat), void *arg);
+
+#endif
