@@ -1,23 +1,76 @@
-/* public-on-authenticated: an answer meant for one user that every shared cache may keep. */
+/* public-on-authenticated: an answer meant for one user that every shared cache may keep. A page that anonymous requests
+ * get as well (a style sheet that a logged-in browser loads, too) is meant for everybody: which pages those are is known
+ * once all lines are read. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "map.h"
 #include "rule.h"
 
-struct state { struct map hosts; };
+enum { DOUBTS_MAX = 1 << 20 };           /* to be judged at the end; more are taken as findings */
+
+struct doubt { uint64_t page; size_t host; struct place at; };
+struct state {
+	struct map hosts;                /* of struct group */
+	struct keys for_all;             /* pages that were answered with 2xx or 304 to requests of nobody in particular */
+	struct doubt *doubts;
+	size_t count, cap;
+};
 
 static void init(void *state)
 {
 	map_init(&((struct state *)state)->hosts, sizeof(struct group), NAMES_MAX);
 }
 
+static uint64_t page_of(const struct logline *l)
+{
+	return XXH3_64bits_withSeed(l->target.ptr, l->target.len, XXH3_64bits(l->host.ptr, l->host.len));
+}
+
+static void doubt_add(struct state *s, const struct logline *l, struct place at)
+{
+	struct group *host = map_get(&s->hosts, line_host(l));
+
+	if (s->count == DOUBTS_MAX) {
+		group_add(host, at);
+		return;
+	}
+	if (s->count == s->cap) {
+		s->cap = s->cap ? 2 * s->cap : 64;
+		s->doubts = must(realloc(s->doubts, s->cap * sizeof(*s->doubts)));
+	}
+	s->doubts[s->count++] = (struct doubt){ page_of(l), (size_t)((char *)host - s->hosts.values) / sizeof(*host), at };
+}
+
 static void line(void *state, const struct logline *l, struct place at)
 {
-	if (l->rec == REC_req && l->resp_public && (l->req_auth || l->req_login))
-		group_add(map_get(&((struct state *)state)->hosts, line_host(l)), at);
+	struct state *s = state;
+	bool is_new;
+
+	if (l->rec != REC_req || !l->resp_public)
+		return;
+	if (l->req_auth || l->req_login) {
+		doubt_add(s, l, at);
+	} else if ((l->status >= 200 && l->status < 300) || l->status == 304) {
+		struct key_entry *page = keys_get(&s->for_all, page_of(l), 0, &is_new);
+		if (page)
+			page->value[0] = 1;
+	}
 }
 
 static void finish(void *state, const struct rule *rule, struct findings *out)
 {
-	rule_report_groups(&((struct state *)state)->hosts, rule, out);
+	struct state *s = state;
+	bool is_new;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct key_entry *page = keys_get(&s->for_all, s->doubts[i].page, 0, &is_new);
+		if (!page || !page->value[0])
+			group_add(map_value(&s->hosts, s->doubts[i].host), s->doubts[i].at);
+	}
+	rule_report_groups(&s->hosts, rule, out);
+	keys_release(&s->for_all);
+	free(s->doubts);
 }
 
 const struct rule_ops rule_public_on_authenticated = { sizeof(struct state), init, line, finish };

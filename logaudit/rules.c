@@ -28,6 +28,7 @@ bool cache_control_has(struct slice value, struct slice directive)
 void rule_report_groups(struct map *subjects, const struct rule *rule, struct findings *out)
 {
 	for (size_t i = 0; i < subjects->count; i++)
-		findings_add(out, rule, map_key(subjects, i), map_value(subjects, i));
+		if (((const struct group *)map_value(subjects, i))->count)
+			findings_add(out, rule, map_key(subjects, i), map_value(subjects, i));
 	map_release(subjects);
 }

@@ -25,6 +25,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = STDERR_FILENO;
 static char *log_path;                   /* NULL: stderr */
 static _Atomic(enum diag_level) log_level = DIAG_notice;
+static atomic_bool starting = true;      /* somebody waits at stderr for how it goes */
 
 enum diag_level diag_level_find(struct slice name, enum diag_level fallback)
 {
@@ -133,6 +134,8 @@ void diag(enum diag_level level, const char *format, ...)
 	va_end(args);
 	pthread_mutex_lock(&lock);
 	line_write(log_fd, level, text);
+	if (log_fd != STDERR_FILENO && atomic_load(&starting))
+		line_write(STDERR_FILENO, level, text);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -146,9 +149,14 @@ void diag_ready(const char *format, ...)
 	va_end(args);
 	pthread_mutex_lock(&lock);
 	line_write(STDERR_FILENO, DIAG_notice, text);
+	if (log_fd != STDERR_FILENO)
+		line_write(log_fd, DIAG_notice, text);
 	pthread_mutex_unlock(&lock);
-	if (!diag_is_stderr())
-		diag(DIAG_notice, "%s", text);
+}
+
+void diag_started(void)
+{
+	atomic_store(&starting, false);
 }
 
 bool diag_limited(struct diag_limit *limit, uint64_t now_us, uint64_t *ret_count)

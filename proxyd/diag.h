@@ -28,6 +28,8 @@ bool diag_is_stderr(void);
 /* "proxyd: ready: ...": to stderr in any case, for whoever has started it. */
 __attribute__((format(printf, 1, 2)))
 void diag_ready(const char *format, ...);
+/* Until then every line goes to stderr as well. */
+void diag_started(void);
 
 __attribute__((format(printf, 2, 3)))
 void diag(enum diag_level level, const char *format, ...);

@@ -274,6 +274,7 @@ static int run(struct conf *conf, const struct arguments *args)
 	ok = daemon_start(&daemon, conf);
 	if (ok) {
 		notify("READY=1");
+		diag_started();
 		if (ready >= 0)
 			background_ready(ready);
 		if (serve(&daemon, args, signals) == SIGQUIT)

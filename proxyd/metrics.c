@@ -58,7 +58,7 @@ static uint64_t connections_open(struct daemon *daemon)
 	uint64_t count = 0;
 
 	for (unsigned i = 0; i < daemon->worker_count; i++)
-		count += __atomic_load_n(&daemon->workers[i]->conn_count, __ATOMIC_RELAXED);
+		count += atomic_load_explicit(&daemon->workers[i]->conn_count, memory_order_relaxed);
 	return count;
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../conf/check.h"
@@ -20,7 +21,7 @@ bool pid_file_take(struct slice path, struct pid_file *ret_file, char why[256])
 		return true;
 	snprintf(name, sizeof(name), "%.*s", SLICE_ARG(path));
 	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)len, 0) == len) {
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(fd, 0) == 0 && fchmod(fd, 0644) == 0 && pwrite(fd, text, (size_t)len, 0) == len) {
 		*ret_file = (struct pid_file){ must(strdup(name)), fd };
 		return true;
 	}

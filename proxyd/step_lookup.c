@@ -231,7 +231,8 @@ static enum step join(struct request *r)
 	case FLIGHT_HIT_FOR_MISS:
 		r->hit_for_miss = !woken;
 		r->solo = true;
-		return STEP_fetch;
+		/* The flight may have ended with its object stored since this step looked: look once more. */
+		return woken ? STEP_lookup : STEP_fetch;
 	case FLIGHT_OBJECT:
 		break;
 	}

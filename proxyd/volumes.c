@@ -175,16 +175,11 @@ void volumes_remove(struct volumes *volumes, const struct conf *conf)
 	pthread_mutex_unlock(&volumes->lock);
 }
 
-void volumes_settle(struct volumes *volumes)
+/* Takes those out of the list that no row has. */
+static struct volume_slot *slots_take_unused(struct volumes *volumes)
 {
 	struct volume_slot **at = &volumes->slots, *unused = NULL;
 
-	while (volumes->stale) {
-		struct volume_map *map = volumes->stale;
-
-		volumes->stale = map->next;
-		free(map);
-	}
 	pthread_mutex_lock(&volumes->lock);
 	while (*at) {
 		struct volume_slot *slot = *at;
@@ -198,6 +193,24 @@ void volumes_settle(struct volumes *volumes)
 		unused = slot;
 	}
 	pthread_mutex_unlock(&volumes->lock);
+	return unused;
+}
+
+static void stale_free(struct volumes *volumes)
+{
+	while (volumes->stale) {
+		struct volume_map *map = volumes->stale;
+
+		volumes->stale = map->next;
+		free(map);
+	}
+}
+
+void volumes_settle(struct volumes *volumes)
+{
+	struct volume_slot *unused = slots_take_unused(volumes);
+
+	stale_free(volumes);
 	while (unused) {
 		struct volume_slot *slot = unused;
 
@@ -209,12 +222,14 @@ void volumes_settle(struct volumes *volumes)
 
 void volumes_release(struct volumes *volumes)
 {
-	struct volume_map *map = atomic_exchange(&volumes->map, NULL);
+	stale_free(volumes);
+	free(atomic_exchange(&volumes->map, NULL));
+	while (volumes->slots) {
+		struct volume_slot *slot = volumes->slots;
 
-	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
-		slot->uses = 0;
-	free(map);
-	volumes_settle(volumes);
+		volumes->slots = slot->next;
+		slot_free(&slot);
+	}
 	pthread_mutex_destroy(&volumes->lock);
 }
 

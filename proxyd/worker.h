@@ -64,7 +64,7 @@ struct worker {
 	struct log_ring *log;
 	uint64_t seq, conn_seq;          /* log records written; connections accepted */
 	uint64_t rng[4];                 /* for request ids */
-	size_t conn_count;
+	atomic_size_t conn_count;        /* written by the worker only; read by others */
 	bool draining;                   /* stop accepting; close what is idle */
 	struct client_list *clients;     /* conn.c's own */
 	struct origin_pool *origins;     /* origin.c's own */

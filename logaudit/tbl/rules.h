@@ -9,8 +9,8 @@ RULE(volume_unbound, "volume-unbound", warning, "cache volume nostore lifetime",
 	"Everything worked and nothing was cached: cacheable answers of a host without a volume, or a configured volume that no request used.",
 	"no volume is bound where these requests are served",
 	"write `proxy_cache NAME` in the location, the server or around them, and reload; `proxyd -T` shows what is bound")
-RULE(public_on_authenticated, "public-on-authenticated", warning, "req_auth req_login resp_public",
-	"Answers to requests with Authorization or a login cookie said `public` or `s-maxage`: every shared cache on the way may store them.",
+RULE(public_on_authenticated, "public-on-authenticated", warning, "req_auth req_login resp_public host target status",
+	"Answers to requests with Authorization or a login cookie said `public` or `s-maxage`, and nobody else got these pages: every shared cache on the way may store them.",
 	"the origin, or something before it, puts `Cache-Control: public` on all answers",
 	"send `private` or `no-store` for what belongs to one user; keep `public` for what is the same for all")
 RULE(authenticated_stored, "authenticated-stored", error, "cache stored key req_auth req_login resp_public resp_cc",

@@ -97,6 +97,6 @@ same 'metrics: origin_tries' "$(counter origin_tries)" "$(sum '$at["origin_tries
 "$out/logaudit" report --json "$run/access.csv" >"$run/report.json"
 same 'hits of logaudit report --json, and of awk' "$(/usr/bin/python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["totals"]["hits"])' "$run/report.json")" "$(sum '$at["cache"] == "hit"')"
 same 'requests that reached the origin: the log, and nginx' "$(sum '$at["origin_tries"]')" "$(wc -l <"$run/origin.log")"
-same 'pages fetched more than once' "$(grep -c ' /page/' "$run/origin.log")" "$(grep ' /page/' "$run/origin.log" | sort -u | wc -l)"
+same 'fetches of cacheable pages, and different pages' "$(grep -c ' /page/' "$run/origin.log")" "$(grep ' /page/' "$run/origin.log" | sort -u | wc -l)"
 if "$out/logaudit" metrics --scrape "$run/scrape" "$run/access.csv" >"$run/metrics.txt"; then echo 'ok   logaudit metrics: no difference'; else cat "$run/metrics.txt"; code=1; fi
 exit $code

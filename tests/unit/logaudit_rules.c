@@ -322,6 +322,36 @@ static void public_on_a_users_answer_is_reported(void **state)
 	assert_silent(&log, RULE_public_on_authenticated);
 }
 
+/* A style sheet that a logged-in browser loads, too: before or after somebody without a login got it. */
+static void what_everybody_gets_is_not_a_users_answer(void **state)
+{
+	struct logline line = log_request(VERDICT_hit, "app.example", "/style.css");
+	struct outcome o;
+
+	(void)state;
+	for (int users_first = 0; users_first < 2; users_first++) {
+		struct log log = { 0 };
+		log_header(&log);
+		line.resp_public = 1;
+		line.req_login = (uint8_t)users_first;
+		log_add(&log, line);
+		line.req_login = (uint8_t)!users_first;
+		log_add(&log, line);
+		assert_silent(&log, RULE_public_on_authenticated);
+	}
+	/* Being refused is not getting it. */
+	struct log log = { 0 };
+	log_header(&log);
+	line.req_login = 0;
+	line.status = 401;
+	log_add(&log, line);
+	line.req_login = 1;
+	line.status = 200;
+	log_add(&log, line);
+	o = judge(&log, RULE_public_on_authenticated);
+	assert_int_equal(o.of_rule, 1);
+}
+
 static const struct { bool auth, login, stored; enum verdict cache; bool is_public; const char *cc; bool reported; const char *why; } authenticated[] = {
 	{ true, false, true, VERDICT_miss, false, "max-age=60", true, "stored, and nothing allows it" },
 	{ true, false, false, VERDICT_hit, false, "max-age=60", true, "served from the store" },
@@ -515,6 +545,7 @@ int main(void)
 		cmocka_unit_test(answers_that_no_cache_keeps_are_not_reported),
 		cmocka_unit_test(a_volume_that_nobody_uses_is_reported),
 		cmocka_unit_test(public_on_a_users_answer_is_reported),
+		cmocka_unit_test(what_everybody_gets_is_not_a_users_answer),
 		cmocka_unit_test(a_users_answer_in_the_store_is_reported),
 		cmocka_unit_test(who_stored_the_page_decides),
 		cmocka_unit_test(one_cookie_to_two_clients_is_reported),
