@@ -1,5 +1,6 @@
 /* The memory of one request. */
 #include "arena.h"
+#include "../conf/logval.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -133,13 +134,8 @@ void text_add(struct text *text, struct slice piece)
 void text_add_u64(struct text *text, uint64_t number)
 {
 	char digits[20];
-	size_t n = sizeof(digits);
 
-	do {
-		digits[--n] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number);
-	text_add(text, slice_make(digits + n, sizeof(digits) - n));
+	text_add(text, slice_make(digits, (size_t)(logval_put_decimal(digits, number) - digits)));
 }
 
 void text_add_field(struct text *text, struct slice name, struct slice value)

@@ -1,6 +1,7 @@
 /* A client connection that speaks HTTP/1: sending. Heads are staged in the worker's memory and leave together with the
  * first body bytes in one system call; what the kernel does not take is copied to the connection. */
 #include "conn.h"
+#include "../conf/logval.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -19,13 +20,8 @@ static void stage(struct conn *c, struct slice text)
 static void stage_number(struct conn *c, uint64_t number)
 {
 	char digits[20];
-	size_t n = sizeof(digits);
 
-	do {
-		digits[--n] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number);
-	stage(c, slice_make(digits + n, sizeof(digits) - n));
+	stage(c, slice_make(digits, (size_t)(logval_put_decimal(digits, number) - digits)));
 }
 
 /* What is staged and was not sent is kept with the connection until the socket is writable. */

@@ -1,6 +1,8 @@
 /* The daemon's start and stop, its records in the log. */
 #include "daemon.h"
 
+#include <sys/random.h>
+
 #include <errno.h>
 #include <time.h>
 #include <unistd.h>
@@ -79,8 +81,22 @@ void daemon_name_node(struct daemon *daemon, struct conf *conf)
 		snprintf(daemon->node, sizeof(daemon->node), "%.*s", SLICE_ARG(conf->node));
 	else if (daemon->node[0] == '\0')
 		snprintf(daemon->node, sizeof(daemon->node), "%s", *host ? host : "proxyd");
+	/* Two nodes that a request may lawfully pass must not take each other for themselves: a name that nobody chose (two
+	 * daemons on one host have the same) gets a random end. */
+	if (daemon->self[0] == '\0' && conf->node.len)
+		snprintf(daemon->self, sizeof(daemon->self), "%s", daemon->node);
+	else if (daemon->self[0] == '\0') {
+		uint32_t random = 0;
+		CHECK(getrandom(&random, sizeof(random), 0) == (ssize_t)sizeof(random));
+		snprintf(daemon->self, sizeof(daemon->self), "%.48s-%08x", daemon->node, random);
+	}
 	if (conf->node.len == 0)
 		conf->node = slice_str(daemon->node);
+}
+
+struct slice daemon_self(const struct daemon *daemon)
+{
+	return slice_str(daemon->self);
 }
 
 /* ---- start ---- */

@@ -39,6 +39,7 @@ struct daemon {
 	struct pid_file pid_file;
 	int64_t started_us;                      /* since 1970 */
 	char node[68];
+	char self[68];                         /* the name in Via and CDN-Loop */
 	atomic_uint_fast64_t generation;         /* number of the present configuration */
 
 	pthread_mutex_t lock;                    /* for the answers of the workers */

@@ -33,25 +33,6 @@ static bool is_passed_on(const struct request *r, const struct http_header *h)
 	return !is_set_by_config(r, h->name);
 }
 
-static void add_target(struct text *text, struct request *r)
-{
-	const struct conf_location *location = r->location;
-	struct slice path = r->head.path;
-
-	/* proxy_pass with a path: it replaces the part of the normalised path that the location matched. */
-	if (location->proxy_path.ptr && (location->match == CONF_MATCH_prefix || location->match == CONF_MATCH_prefix_final
-			|| location->match == CONF_MATCH_exact) && slice_starts(path, location->pattern)) {
-		text_add(text, location->proxy_path);
-		path.ptr += location->pattern.len;
-		path.len -= location->pattern.len;
-	}
-	text_add(text, path);
-	if (r->head.query.ptr) {
-		text_add(text, SLICE("?"));
-		text_add(text, r->head.query);
-	}
-}
-
 static void add_validators(struct text *text, struct request *r)
 {
 	struct stored_view view;
@@ -141,7 +122,8 @@ struct slice request_origin_head(struct request *r)
 	text_init(&text, &r->arena, r->head.header_count * 64 + 1024);
 	text_add(&text, r->head.method_text);
 	text_add(&text, SLICE(" "));
-	add_target(&text, r);
+	struct target target = request_target(r);
+	target_add_origin(&text, r->location, &target);
 	text_add(&text, r->location->origin_http_1_0 ? SLICE(" HTTP/1.0\r\n") : SLICE(" HTTP/1.1\r\n"));
 	if (!is_set_by_config(r, SLICE("host")))
 		text_add_field(&text, SLICE("Host"), r->head.authority.len ? r->head.authority : r->location->proxy_host);

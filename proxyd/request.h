@@ -12,6 +12,7 @@
 #include "stored.h"
 #include "flight.h"
 #include "forwarding.h"
+#include "target.h"
 #include "../conf/logline.h"
 #include "../cachestore/cachestore.h"
 
@@ -156,6 +157,7 @@ void request_take_counts(struct request *request);
 void request_pump_content(struct request *request);
 void request_stop_exchange(struct request *request);
 /* step_lookup.c: the key of the variant that this request selects by a Vary spec: r->variant_*. False: too long. */
+struct target request_target(const struct request *request);
 void request_key_make(struct request *request);
 bool request_variant_key(struct request *request, struct slice spec);
 void request_object_wake(struct object_waiter *waiter);

@@ -54,7 +54,7 @@ static void add_own_lines(struct request *r, struct text *text)
 	}
 	if (r->source != SOURCE_text) {
 		text_add(text, SLICE("Via: 1.1 "));
-		text_add(text, r->hold->conf->node);
+		text_add(text, daemon_self(r->worker->daemon));
 		text_add(text, SLICE("\r\n"));
 	}
 	if (location->set.cache_status && r->log.cache != VERDICT_refused && r->log.cache != VERDICT_synth) {
@@ -354,6 +354,11 @@ bool request_pipe(struct request *r, struct slice bytes)
 	if (taken == bytes.len)
 		return true;
 	size_t left = bytes.len - taken;
+	if (r->pipe_pos) {
+		memmove(r->pipe_buf, r->pipe_buf + r->pipe_pos, r->pipe_len - r->pipe_pos);
+		r->pipe_len -= r->pipe_pos;
+		r->pipe_pos = 0;
+	}
 	if (r->pipe_cap - r->pipe_len < left) {
 		r->pipe_cap = r->pipe_len + left;
 		r->pipe_buf = must(realloc(r->pipe_buf, r->pipe_cap));
@@ -362,8 +367,9 @@ bool request_pipe(struct request *r, struct slice bytes)
 	r->pipe_len += left;
 	if (r->pipe_len > r->carrier->high_water)
 		r->carrier->high_water = r->pipe_len;
-	r->body_paused = true;
-	return false;
+	/* A slow client slows its origin, once this much waits for it. */
+	r->body_paused = r->pipe_len >= r->location->set.stream_buffer;
+	return !r->body_paused;
 }
 
 /* ---- the step ---- */

@@ -115,24 +115,21 @@ static enum store_get get(struct request *r, struct store_key key, struct slice 
 
 /* ---- keys ---- */
 
+struct target request_target(const struct request *r)
+{
+	return (struct target){
+		.https = r->log.scheme.len == 5, .host = r->log.host, .port = r->head.port, .path = r->head.path, .normal = r->path,
+		.query = r->head.query,
+	};
+}
+
 void request_key_make(struct request *r)
 {
+	struct target target = request_target(r);
 	struct text text;
-	uint16_t port = r->head.port;
 
-	text_init(&text, &r->arena, r->log.host.len + r->head.path.len + r->head.query.len + 24);
-	text_add(&text, r->log.scheme);
-	text_add(&text, SLICE("://"));
-	text_add(&text, r->log.host);
-	if (port && port != (r->log.scheme.len == 5 ? 443 : 80)) {
-		text_add(&text, SLICE(":"));
-		text_add_u64(&text, port);
-	}
-	text_add(&text, r->head.path);
-	if (r->head.query.ptr) {
-		text_add(&text, SLICE("?"));
-		text_add(&text, r->head.query);
-	}
+	text_init(&text, &r->arena, target.host.len + target.path.len + target.query.len + 24);
+	target_add_key(&text, &target);
 	r->key_text = text_slice(&text);
 	r->key = store_key_make(r->key_text);
 	r->log.key = r->key.hi;

@@ -70,7 +70,7 @@ struct forwarding_input request_forwarding_input(struct request *r)
 {
 	return (struct forwarding_input){
 		.head = &r->head, .peer_text = r->log.peer, .peer = (const struct sockaddr *)&r->peer, .https = r->log.scheme.len == 5,
-		.host = r->head.authority, .self = r->hold->conf->node, .trusted = is_trusted, .trusted_arg = r->server,
+		.host = r->head.authority, .self = daemon_self(r->worker->daemon), .trusted = is_trusted, .trusted_arg = r->server,
 	};
 }
 

@@ -86,6 +86,8 @@ void origins_init(struct worker *worker);
 void origins_reload(struct worker *worker, const struct conf *old, const struct conf *now);
 void origins_free(struct worker *worker);
 
+/* What this daemon calls itself in Via and CDN-Loop: never the same as another one's. */
+struct slice daemon_self(const struct daemon *daemon);
 /* The volume that a configuration names: opened by the daemon before the configuration is taken into use. NULL when it
  * was set aside. */
 struct volume *daemon_volume(struct daemon *daemon, const struct conf_volume *volume);

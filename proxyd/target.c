@@ -1,0 +1,61 @@
+/* From the request's target to the cache's key and the origin's target. */
+#include "target.h"
+
+static void add_query(struct text *text, const struct target *target)
+{
+	if (!target->query.ptr)
+		return;
+	text_add(text, SLICE("?"));
+	text_add(text, target->query);
+}
+
+void target_add_key(struct text *text, const struct target *target)
+{
+	text_add(text, target->https ? SLICE("https://") : SLICE("http://"));
+	text_add(text, target->host);
+	if (target->port && target->port != (target->https ? 443 : 80)) {
+		text_add(text, SLICE(":"));
+		text_add_u64(text, target->port);
+	}
+	text_add(text, target->path);
+	add_query(text, target);
+}
+
+/* Bytes that a path has as they are (RFC 3986 section 3.3: pchar and '/'); all others are percent-encoded. */
+static bool is_plain(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~!$&'()*+,;=:@/", c));
+}
+
+static void add_encoded(struct text *text, struct slice path)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	size_t from = 0;
+
+	for (size_t i = 0; i < path.len; i++) {
+		unsigned char c = (unsigned char)path.ptr[i];
+		if (is_plain(c))
+			continue;
+		char escape[3] = { '%', hex[c >> 4], hex[c & 15] };
+		text_add(text, slice_make(path.ptr + from, i - from));
+		text_add(text, slice_make(escape, 3));
+		from = i + 1;
+	}
+	text_add(text, slice_make(path.ptr + from, path.len - from));
+}
+
+void target_add_origin(struct text *text, const struct conf_location *location, const struct target *target)
+{
+	bool by_regex = location->match == CONF_MATCH_regex || location->match == CONF_MATCH_regex_nocase;
+
+	if (location->proxy_path.ptr && !by_regex && slice_starts(target->normal, location->pattern)) {
+		struct slice rest = target->normal;
+		rest.ptr += location->pattern.len;
+		rest.len -= location->pattern.len;
+		text_add(text, location->proxy_path);
+		add_encoded(text, rest);
+	} else {
+		text_add(text, target->path);
+	}
+	add_query(text, target);
+}

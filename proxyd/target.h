@@ -1,0 +1,27 @@
+/* From the request's target to two texts: the key that the cache knows it by, and the target that the origin is asked for.
+ * One place, so that `proxyd explain` and the daemon cannot differ. Pure. */
+#ifndef PROXYD_TARGET_H
+#define PROXYD_TARGET_H
+
+#include "arena.h"
+#include "../conf/conf.h"
+
+struct target {
+	bool https;
+	struct slice host;             /* lower case, without the port */
+	uint16_t port;                 /* 0: none given */
+	struct slice path;             /* as received */
+	struct slice normal;           /* http_normalise_path() of it */
+	struct slice query;            /* ptr NULL: no '?' */
+};
+
+/* scheme://host[:port]/path[?query]; a default port is left out. The path is taken as received: what the origin may tell
+ * apart the cache must tell apart. */
+void target_add_key(struct text *text, const struct target *target);
+
+/* The target in origin form. Without a path in proxy_pass it goes out as received. With one, that path replaces the part
+ * that the location matched; the rest is the normalised path, encoded again, since only that is known to lie in the
+ * location ("/x/../api/" does not begin with "/api/"). */
+void target_add_origin(struct text *text, const struct conf_location *location, const struct target *target);
+
+#endif
