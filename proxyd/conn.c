@@ -493,6 +493,22 @@ void conn_ops_want_content(struct carrier *carrier)
 	conn_want_content(carrier);
 }
 
+void clients_reload(struct worker *worker)
+{
+	struct conn *next;
+
+	/* The worker's own hold moves on even when nobody is connected: an old configuration keeps its volumes open. */
+	conf_hold_put(worker, conf_hold_get(worker));
+	for (struct conn *c = worker->clients->conns; c; c = next) {
+		next = c->next;
+		if (c->state != CONN_IDLE)
+			continue;
+		conn_rebind(c);
+		if (c->close)
+			conn_close(c);
+	}
+}
+
 void clients_drain(struct worker *worker)
 {
 	struct conn *next;

@@ -151,6 +151,7 @@ static void change_over(struct worker *worker, struct order *order)
 	worker->conf = conf_ref(order->conf);
 	listeners_adopt(worker, &order->listeners);
 	origins_reload(worker, old, worker->conf);
+	clients_reload(worker);
 	conf_unref(&old);
 }
 

@@ -77,6 +77,8 @@ uint64_t worker_random(struct worker *worker);
 void clients_init(struct worker *worker);
 void clients_free(struct worker *worker);        /* after clients_abort */
 void clients_accept(struct worker *worker, int fd, const struct conf_listen *listen, const struct sockaddr *peer, socklen_t peer_len);
+/* The worker has another configuration now: idle connections go on with it, or are closed when it does not listen there. */
+void clients_reload(struct worker *worker);
 /* Graceful stop: idle connections are closed now, the others after their answer ("Connection: close"). */
 void clients_drain(struct worker *worker);
 /* Ends everything at once (END_shutdown); each request makes its record. */
