@@ -13,6 +13,8 @@ static void stage(struct conn *c, struct slice text)
 	struct client_list *clients = c->worker->clients;
 
 	CHECK(c->staged + text.len <= sizeof(clients->head_buf));
+	if (text.len == 0)
+		return;
 	memcpy(clients->head_buf + c->staged, text.ptr, text.len);
 	c->staged += text.len;
 }

@@ -13,6 +13,7 @@
 #include "flight.h"
 #include "forwarding.h"
 #include "target.h"
+#include "http_range.h"
 #include "../conf/logline.h"
 #include "../cachestore/cachestore.h"
 
@@ -110,7 +111,12 @@ struct request {
 	struct answer answer;
 	struct slice blocks[6];
 	bool head_sent, body_done, not_modified;
-	uint64_t sent;                 /* body bytes taken by the carrier */
+	uint64_t sent;                 /* body bytes taken by the carrier; SOURCE_object: where in the body the next ones begin */
+	uint64_t body_end;             /* SOURCE_object: where to stop; UINT64_MAX: at the end */
+	struct byte_range *ranges;     /* of a 206 */
+	size_t range_count, range_at;
+	struct slice boundary, part;   /* several ranges: the text before, or behind, the current one */
+	size_t part_sent;
 	struct slice text;             /* SOURCE_text */
 	bool own, no_body, was_stale;  /* an answer of our own; nothing but a head is sent; a stored one was stale */
 	unsigned own_status;

@@ -1,0 +1,14 @@
+/* What step_deliver.c (bodies), deliver_head.c (heads) and deliver_range.c (parts of a body) share. */
+#ifndef PROXYD_DELIVER_H
+#define PROXYD_DELIVER_H
+
+#include "request.h"
+
+/* Stages the head of the answer. False: what is stored cannot be read, or there is no memory: nothing was staged. */
+bool deliver_head(struct request *request);
+/* A GET with Range, answered with 200 from an object of known size: 206, 416, or as it is (RFC 9110 section 14.2). */
+void deliver_ranges(struct request *request, const struct stored_view *view, struct answer *answer);
+/* Several ranges: the next one, or the closing line. */
+void deliver_next_range(struct request *request);
+
+#endif

@@ -1,0 +1,175 @@
+/* The head of the answer: what is stored or came from the origin, and the lines of our own. */
+#include "deliver.h"
+#include "cache_status.h"
+#include "http_cache.h"
+
+static enum cache_fwd fwd_of(const struct request *r)
+{
+	switch ((enum verdict)r->log.cache) {
+	case VERDICT_pass: return r->log.nostore == NOSTORE_method ? FWD_method : FWD_bypass;
+	case VERDICT_off: case VERDICT_hit_for_miss: return FWD_bypass;
+	case VERDICT_revalidated: return FWD_stale;
+	case VERDICT_hit_stale: return r->fetch_started ? FWD_stale : FWD_none;
+	default: return r->was_stale ? FWD_stale : r->variant_known ? FWD_vary_miss : FWD_uri_miss;
+	}
+}
+
+static struct cache_status cache_status_of(const struct request *r)
+{
+	bool hit = r->log.cache == VERDICT_hit || (r->log.cache == VERDICT_hit_stale && !r->fetch_started);
+	unsigned origin = r->log.origin_status > 0 ? (unsigned)r->log.origin_status : 0;
+
+	return (struct cache_status){
+		.hit = hit, .fwd = hit ? FWD_none : fwd_of(r), .fwd_status = origin == r->log.status ? 0 : origin,
+		.stored = (r->filling && r->filling == r->object && !r->spilling) || r->log.stored,
+		.collapsed = r->log.cache == VERDICT_collapsed,
+		.has_ttl = r->source == SOURCE_object, .ttl_s = r->log.lifetime - (r->log.age > 0 ? r->log.age : 0),
+		.detail = r->log.nostore ? nostore_rows[r->log.nostore].name : (struct slice){ NULL, 0 },
+	};
+}
+
+static void add_own_lines(struct request *r, struct text *text)
+{
+	const struct conf_location *location = r->location;
+
+	/* An answer without Date gets that of its arrival (RFC 9110 section 6.6.1). */
+	if (r->date_us) {
+		char date[HTTP_DATE_LEN];
+		http_format_date(r->date_us, date);
+		text_add_field(text, SLICE("Date"), slice_make(date, sizeof(date)));
+	}
+
+	if (r->log.age >= 0 && r->source == SOURCE_object && (r->log.age > 0 || r->filling != r->object)) {
+		text_add(text, SLICE("Age: "));
+		text_add_u64(text, (uint64_t)r->log.age);
+		text_add(text, SLICE("\r\n"));
+	}
+	if (r->source != SOURCE_text) {
+		text_add(text, SLICE("Via: 1.1 "));
+		text_add(text, daemon_self(r->worker->daemon));
+		text_add(text, SLICE("\r\n"));
+	}
+	if (location->set.cache_status && r->log.cache != VERDICT_refused && r->log.cache != VERDICT_synth) {
+		struct cache_status status = cache_status_of(r);
+		char value[CACHE_STATUS_MAX];
+		size_t len = cache_status_write(&status, value, sizeof(value));
+		if (len)
+			text_add_field(text, SLICE("Cache-Status"), slice_make(value, len));
+	}
+	for (size_t i = 0; i < location->add_header_count; i++) {
+		struct slice value = request_expand(r, &location->add_headers[i].value);
+		if (value.len)
+			text_add_field(text, location->add_headers[i].name, value);
+	}
+}
+
+static void log_view(struct request *r, const struct stored_view *view)
+{
+	struct logline *log = &r->log;
+
+	log->resp_setcookie = view->fixed.has_set_cookie;
+	log->resp_public = view->fixed.is_public;
+	log->cookie_hash = view->fixed.cookie_hash;
+	log->resp_type = view->content_type;
+	log->resp_cc = view->cache_control;
+	log->resp_vary = view->vary;
+	log->location = view->location;
+}
+
+/* The client's own copy may do (RFC 9110 section 13.2.2): asked of what the cache holds, or has just fetched for itself. */
+static bool client_has_it(struct request *r, const struct stored_view *view, unsigned status)
+{
+	if (!r->use_cache || status != 200 || (r->head.method != METHOD_GET && r->head.method != METHOD_HEAD))
+		return false;
+	if (!r->head.times[FIELD_if_none_match] && !r->head.times[FIELD_if_modified_since])
+		return false;
+	return cache_precondition(&r->head, view->etag, view->last_modified, r->worker->wall_us) == PRECONDITION_not_modified;
+}
+
+static bool head_of_object(struct request *r, struct answer *answer)
+{
+	const struct object_meta *meta = object_meta(r->object);
+	struct stored_view view;
+
+	if (!stored_read(object_head(r->object), &view))
+		return false;
+	int64_t age = (meta->age_base_us + r->worker->wall_us - meta->stored_us) / 1000000;
+	r->log.age = age > 0 ? age : 0;
+	r->log.lifetime = meta->lifetime_us / 1000000;
+	if (object_size(r->object) != STORE_SIZE_UNKNOWN)
+		r->log.object_bytes = (int64_t)object_size(r->object);
+	if (view.spec.len && r->variant_text.len)
+		r->log.variant = r->variant_key.hi;
+	log_view(r, &view);
+	r->date_us = view.date.len ? 0 : meta->stored_us;
+	r->blocks[0] = view.block;
+	answer->status = meta->status;
+	answer->length = object_size(r->object);
+	answer->body = answer->length == STORE_SIZE_UNKNOWN ? ANSWER_UNKNOWN : ANSWER_LENGTH;
+	if (client_has_it(r, &view, meta->status)) {
+		answer->status = 304;
+		answer->length = UINT64_MAX;
+		answer->body = ANSWER_NO_BODY;
+		r->blocks[0] = stored_block_304(&r->arena, view.block);
+	} else {
+		deliver_ranges(r, &view, answer);
+	}
+	return true;
+}
+
+static bool head_of_pipe(struct request *r, struct answer *answer)
+{
+	struct stored_view view;
+
+	if (!stored_read(r->pipe_head, &view))
+		return false;
+	log_view(r, &view);
+	r->date_us = view.date.len ? 0 : r->worker->wall_us;
+	r->blocks[0] = view.block;
+	answer->status = r->pipe_status;
+	answer->length = r->pipe_length;
+	answer->body = answer->length == UINT64_MAX ? ANSWER_UNKNOWN : ANSWER_LENGTH;
+	if (r->pipe_no_body && r->pipe_status != 304 && r->pipe_status != 204 && r->head.method != METHOD_HEAD) {
+		answer->body = ANSWER_LENGTH;
+		answer->length = 0;
+	}
+	return true;
+}
+
+bool deliver_head(struct request *r)
+{
+	struct answer answer = { .blocks = r->blocks, .block_count = 3 };
+	struct text own;
+	bool good = true;
+
+	r->body_end = UINT64_MAX;
+	switch (r->source) {
+	case SOURCE_object: good = head_of_object(r, &answer); break;
+	case SOURCE_pipe: good = head_of_pipe(r, &answer); break;
+	case SOURCE_text: case SOURCE_none:
+		answer.status = r->own_status;
+		answer.body = ANSWER_LENGTH;
+		answer.length = r->text.len;
+		break;
+	}
+	if (!good)
+		return false;
+	if (r->head.method == METHOD_HEAD || answer.status == 204 || answer.status == 304)
+		answer.body = ANSWER_NO_BODY;
+	if (answer.status == 204)
+		answer.length = UINT64_MAX;
+	r->log.status = answer.status;
+	text_init(&own, &r->arena, 512);
+	add_own_lines(r, &own);
+	if (own.overflowed) {
+		r->log.status = 0;
+		return false;
+	}
+	r->blocks[2] = text_slice(&own);
+	r->head_sent = true;
+	r->no_body = answer.body == ANSWER_NO_BODY;
+	r->body_done = r->no_body || (answer.body == ANSWER_LENGTH && answer.length == 0);
+	r->log.first_us = (int64_t)(r->worker->now_us - r->start_us);
+	r->carrier->ops->head(r->carrier, &answer);
+	return true;
+}
