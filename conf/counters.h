@@ -22,7 +22,7 @@ struct counter_row {
 };
 extern const struct counter_row counter_rows[COUNTER_COUNT];
 
-/* Adds one record (rec = req; others change nothing). One writer thread; others may read while it runs: the stores are
+/* Adds one record (rec = req or refresh; others change nothing). One writer thread; others may read while it runs: the stores are
  * relaxed atomics of whole words. */
 void counters_add(struct counters *counters, const struct logline *r);
 /* Adds `from` to `sum`; reads `from` with relaxed atomic loads. */

@@ -25,7 +25,7 @@ const struct enum_row nostore_rows[NOSTORE_COUNT] = {
 #undef NOSTORE
 };
 const struct enum_row end_rows[END_COUNT] = {
-#define END(name, setting, doc) ROW(name, setting, 0, doc)
+#define END(name, setting, error, doc) ROW(name, setting, 0, doc)
 #include "tbl/ends.h"
 #undef END
 };

@@ -25,7 +25,7 @@ enum nostore {
 #undef NOSTORE
 	NOSTORE_COUNT };
 enum end {
-#define END(name, setting, doc) END_##name,
+#define END(name, setting, error, doc) END_##name,
 #include "tbl/ends.h"
 #undef END
 	END_COUNT };

@@ -211,6 +211,19 @@ static enum nostore lifetime_reason(const struct http_head *response, const stru
 	return verdict->age_us >= use_us ? NOSTORE_expired : NOSTORE_none;
 }
 
+/* s-maxage has the meaning of proxy-revalidate (section 5.2.2.10), except in the windows that the same answer grants in so
+ * many words: "s-maxage=60, stale-while-revalidate=600" is what frameworks send, and what they mean (RFC 5861). */
+static bool has_window(const struct cache_control *cc)
+{
+	return cc->stale_while_revalidate >= 0 || cc->stale_if_error >= 0;
+}
+
+/* Microseconds; -1: the site may choose. Beside s-maxage a window that is not granted is none. */
+static int64_t window_of(const struct cache_control *cc, int64_t seconds)
+{
+	return seconds >= 0 ? seconds * SECOND_US : cc->s_maxage >= 0 ? 0 : -1;
+}
+
 struct verdict_store cache_may_store(const struct http_head *request, const struct http_head *response, const struct storing *with)
 {
 	struct cache_control cc;
@@ -219,10 +232,10 @@ struct verdict_store cache_may_store(const struct http_head *request, const stru
 	struct verdict_store verdict = {
 		.lifetime_us = cc.no_cache ? 0 : life.us,
 		.age_us = initial_age(response, with),
-		.stale_while_us = cc.stale_while_revalidate < 0 ? -1 : cc.stale_while_revalidate * SECOND_US,
-		.stale_error_us = cc.stale_if_error < 0 ? -1 : cc.stale_if_error * SECOND_US,
+		.stale_while_us = window_of(&cc, cc.stale_while_revalidate),
+		.stale_error_us = window_of(&cc, cc.stale_if_error),
 		.heuristic = life.heuristic,
-		.must_revalidate = cc.must_revalidate || cc.proxy_revalidate || cc.s_maxage >= 0 || cc.no_cache,
+		.must_revalidate = cc.must_revalidate || cc.proxy_revalidate || cc.no_cache || (cc.s_maxage >= 0 && !has_window(&cc)),
 		.no_cache = cc.no_cache,
 		.has_validator = validator_there(response, with->now_us),
 		.shareable_auth = shared_use_allowed(&cc),

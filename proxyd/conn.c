@@ -524,6 +524,8 @@ void clients_abort(struct worker *worker)
 {
 	while (worker->clients->conns)
 		conn_gone(worker->clients->conns, END_shutdown);
-	while (worker->clients->requests)
-		request_client_gone(worker->clients->requests, END_shutdown);
+	for (struct request *r = worker->clients->requests, *next; r; r = next) {
+		next = r->next;
+		request_shutdown(r);
+	}
 }

@@ -91,6 +91,28 @@ static void wake_all(struct flight *flight)
 	}
 }
 
+static struct flight *flight_new(struct flight **at, struct store_key key)
+{
+	struct flight *flight = must(calloc(1, sizeof(*flight)));
+
+	flight->key = key;
+	*at = flight;
+	return flight;
+}
+
+bool flight_lead(struct store_key key, struct flight **ret_flight)
+{
+	struct shard *shard = shard_of(key);
+
+	pthread_mutex_lock(&shard->lock);
+	struct flight **at = flight_slot(shard, key);
+	bool lead = !*at;
+	if (lead)
+		*ret_flight = flight_new(at, key);
+	pthread_mutex_unlock(&shard->lock);
+	return lead;
+}
+
 enum flight_join flight_join(struct store_key key, uint64_t now_us, struct flight_waiter *waiter, struct flight **ret_flight,
 	struct object **ret_object, struct store_key *ret_variant)
 {
@@ -112,9 +134,7 @@ enum flight_join flight_join(struct store_key key, uint64_t now_us, struct fligh
 	} else if (mark->until_us > now_us && key_eq(mark->key, key)) {
 		join = FLIGHT_HIT_FOR_MISS;
 	} else {
-		struct flight *flight = must(calloc(1, sizeof(*flight)));
-		flight->key = key;
-		*at = *ret_flight = flight;
+		*ret_flight = flight_new(at, key);
 		join = FLIGHT_LEAD;
 	}
 	pthread_mutex_unlock(&shard->lock);

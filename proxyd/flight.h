@@ -30,6 +30,8 @@ void flights_init(void);
  * would queue one behind the other. */
 enum flight_join flight_join(struct store_key key, uint64_t now_us, struct flight_waiter *waiter, struct flight **ret_flight,
 	struct object **ret_object, struct store_key *ret_variant);
+/* Becomes the leader, or leaves it to the one there is: false. */
+bool flight_lead(struct store_key key, struct flight **ret_flight);
 /* Leader: the head has come and is being stored as this object; waiters are woken. */
 void flight_publish(struct flight *flight, struct object *object, struct store_key variant);
 /* Leader: over. hit_for_miss_until: 0, or until when (monotonic) the key is known to be uncacheable. Waiters are woken. */

@@ -67,7 +67,7 @@ void clients_free(struct worker *worker)
 
 /* ---- making and freeing ---- */
 
-static struct request *request_new(struct worker *worker)
+struct request *request_new(struct worker *worker)
 {
 	struct client_list *clients = worker->clients;
 	struct request *r = clients->free_requests;
@@ -303,4 +303,12 @@ void request_client_gone(struct request *r, enum end end)
 		flight_leave(&r->waiter);
 	request_fetch_client_gone(r);
 	request_run(r);
+}
+
+void request_shutdown(struct request *r)
+{
+	if (r->step == STEP_done)
+		return;
+	request_stop_exchange(r);
+	request_client_gone(r, END_shutdown);
 }

@@ -54,6 +54,7 @@ struct request {
 	bool running;                  /* the loop is on the stack: events only mark what they bring */
 	bool again;                    /* an event came meanwhile: run the step once more */
 	bool cork;                     /* more bytes are about to come: the head waits for them */
+	bool background;               /* nobody's: renews a stored object; refresh.c */
 	bool kept;                     /* the head was copied: the request outlives request_begin() */
 
 	struct http_head head;
@@ -154,6 +155,10 @@ struct slice request_expand(struct request *request, const struct conf_template 
 
 /* step_fetch.c: stops what is under way when the client is gone and nobody else needs it. */
 void request_fetch_client_gone(struct request *request);
+/* request.c: an empty request of this worker. */
+struct request *request_new(struct worker *worker);
+/* refresh.c: fetches r->object anew in the background, unless that is under way. */
+void request_refresh(struct request *request);
 /* step_receive.c */
 struct forwarding_input request_forwarding_input(struct request *request);
 /* step_finish.c: the carrier's counts go into the record, before the carrier is let go. */

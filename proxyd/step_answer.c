@@ -1,5 +1,6 @@
 /* Answers of our own: refusals, errors, and what `return` says. A short plain text; everything else as for any answer. */
 #include "request.h"
+#include "proxy_status.h"
 
 enum step request_refuse(struct request *r, enum refusal refusal)
 {
@@ -26,7 +27,9 @@ enum step request_error(struct request *r, unsigned status, enum end end)
 	r->own_text = http_reason(status);
 	r->own = true;
 	r->log.end = (uint8_t)end;
-	if (r->log.cache != VERDICT_synth) {
+	if (end == END_only_if_cached)
+		r->log.cache = VERDICT_miss;
+	else if (r->log.cache != VERDICT_synth) {
 		r->log.cache = VERDICT_error;
 		r->own_text = slice_str(end_rows[end].doc);
 	}
@@ -84,6 +87,9 @@ enum step step_answer(struct request *r)
 	}
 	if (r->own_status == 405)
 		text_add_field(&block, SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+	struct slice error = proxy_status_error((enum end)r->log.end, (enum refusal)r->log.refusal);
+	if (error.len && !by_rule)
+		text_add_field(&block, SLICE("Proxy-Status"), arena_printf(&r->arena, "%.*s; error=%.*s", SLICE_ARG(daemon_self(r->worker->daemon)), SLICE_ARG(error)));
 	/* Nobody may keep an error of ours but for as long as it lasts. */
 	if (r->own_status >= 400)
 		text_add_field(&block, SLICE("Cache-Control"), SLICE("no-store"));

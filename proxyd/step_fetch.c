@@ -190,7 +190,7 @@ static enum step failed(struct request *r)
 
 enum step step_fetch(struct request *r)
 {
-	if (!r->carrier && !r->fetch_started)
+	if (!r->carrier && !r->fetch_started && !r->background)
 		return STEP_finish;
 	if (!r->fetch_started) {
 		enum step step = start(r);

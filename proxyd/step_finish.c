@@ -58,6 +58,9 @@ enum step step_finish(struct request *r)
 	/* Answered within one round of the loop: the first byte left when the last one did. */
 	if (log->first_us == 0)
 		log->first_us = (int64_t)log->total_us;
+	/* A fetch in the background is no request's verdict: its record says what the origin said, and whether it was stored. */
+	if (r->background)
+		log->cache = VERDICT_none;
 	access_log_write(r->worker, log);
 	flight_end(&r->flight, 0);
 	request_load_free(r);

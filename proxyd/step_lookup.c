@@ -4,6 +4,7 @@
  * the URL's key, the spec and the request's values for it. Look-ups never wait for the disk: a head that is not in memory
  * is loaded by the I/O thread and the step runs again. */
 #include "request.h"
+#include "http_cache.h"
 
 enum { VARY_TEXT_MAX = 4096 };
 
@@ -207,12 +208,26 @@ static enum step deliver_stored(struct request *r, enum verdict verdict)
 	return STEP_deliver;
 }
 
+/* The client wants nothing from the origin (RFC 9111 section 5.2.1.7). A fetch that is under way for others does not count
+ * either: it is the origin's answer. */
+static bool only_if_cached(const struct request *r)
+{
+	struct cache_control cc;
+
+	if (!r->head.times[FIELD_cache_control])
+		return false;
+	cache_control_parse(&r->head, FIELD_cache_control, &cc);
+	return cc.only_if_cached;
+}
+
 /* Who fetches: this request, or another one that it waits for. */
 static enum step join(struct request *r)
 {
 	struct store_key key = r->variant_text.len ? r->variant_key : r->key, variant;
 	bool woken = r->was_collapsed;
 
+	if (only_if_cached(r))
+		return request_error(r, 504, END_only_if_cached);
 	if (r->flight || r->solo || !r->may_store || !r->location->set.collapse)
 		return STEP_fetch;
 	r->waiter.wake = flight_wake;
@@ -261,6 +276,11 @@ static enum step decide(struct request *r)
 	}
 	if (used.use == USE_fresh)
 		return deliver_stored(r, r->was_collapsed ? VERDICT_collapsed : VERDICT_hit);
+	if (used.use == USE_stale_while_revalidate && !r->flight) {
+		r->was_stale = true;
+		request_refresh(r);
+		return deliver_stored(r, VERDICT_hit_stale);
+	}
 	object_unref(&r->stale);
 	r->was_stale = true;
 	r->stale = r->object;

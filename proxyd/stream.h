@@ -86,5 +86,7 @@ bool request_is_for_client_alone(const struct request *request);
 /* The client is gone, or we gave up on it (END_client_left, END_send_timeout, END_shutdown ...). The carrier is not called
  * any more. */
 void request_client_gone(struct request *request, enum end end);
+/* The daemon stops: a fetch that would have outlived its client ends, too. */
+void request_shutdown(struct request *request);
 
 #endif

@@ -1,8 +1,8 @@
 /* COUNTER(name, expression, doc): a counter of the metrics page, called proxyd_<name>_total there.
- * The expression is over `r`, the record of the log line (struct logline, rec = req): proxyd adds it up when it writes
+ * The expression is over `r`, the record of the log line (struct logline, rec = req or refresh): proxyd adds it up when it writes
  * the record, logaudit when it reads the line, so that the two can only differ when one of them lies.
  * Counters without a log record of their own are in tbl/gauges.h. */
-COUNTER(requests,            1,                                   "Requests: one for each line of the log.")
+COUNTER(requests,            r->rec == REC_req,                                   "Requests: one for each line of the log.")
 COUNTER(hits,                r->cache == VERDICT_hit,             "Requests answered from the store with a fresh object.")
 COUNTER(hits_stale,          r->cache == VERDICT_hit_stale,       "Requests answered from the store with a stale object.")
 COUNTER(revalidated,         r->cache == VERDICT_revalidated,     "Requests answered from the store after the origin confirmed the object.")
@@ -23,7 +23,7 @@ COUNTER(status_2xx,          r->status >= 200 && r->status < 300, "Answers with 
 COUNTER(status_3xx,          r->status >= 300 && r->status < 400, "Answers with a 3xx status.")
 COUNTER(status_4xx,          r->status >= 400 && r->status < 500, "Answers with a 4xx status.")
 COUNTER(status_5xx,          r->status >= 500,                    "Answers with a 5xx status.")
-COUNTER(status_none,         r->status == 0,                      "Requests that ended before a status was sent.")
+COUNTER(status_none,         r->rec == REC_req && r->status == 0, "Requests that ended before a status was sent.")
 COUNTER(request_bytes,       r->req_bytes,                        "Bytes of requests as received.")
 COUNTER(body_bytes_out,      r->body_out,                         "Body bytes sent to clients.")
 COUNTER(head_bytes_out,      r->head_out,                         "Header bytes sent to clients.")
@@ -31,4 +31,5 @@ COUNTER(hit_bytes_out,       r->cache == VERDICT_hit || r->cache == VERDICT_hit_
 COUNTER(origin_tries,        r->origin_tries,                     "Times an origin was asked.")
 COUNTER(origin_bytes_in,     r->origin_in,                        "Body bytes read from origins.")
 COUNTER(origin_bytes_out,    r->origin_out,                       "Body bytes sent to origins.")
-COUNTER(ended_early,         r->end != END_complete && r->end != END_refused, "Requests that did not end in good order.")
+COUNTER(ended_early,         r->rec == REC_req && r->end != END_complete && r->end != END_refused && r->end != END_only_if_cached, "Requests that did not end in good order.")
+COUNTER(refreshes,           r->rec == REC_refresh,               "Fetches in the background that renewed an object while it was served.")

@@ -102,9 +102,30 @@ static void other_records_change_nothing(void **state)
 	(void)state;
 	for (unsigned rec = REC_req + 1; rec < REC_COUNT; rec++) {
 		line.rec = (uint8_t)rec;
-		counters_add(&c, &line);
+		if (rec != REC_refresh)
+			counters_add(&c, &line);
 	}
 	assert_memory_equal(&c, &zero, sizeof(c));
+}
+
+static void a_fetch_in_the_background_is_no_request(void **state)
+{
+	struct counters c = { 0 };
+	struct logline line;
+
+	(void)state;
+	logline_init(&line);
+	line.rec = REC_refresh;
+	line.stored = 1;
+	line.origin_tries = 1;
+	line.origin_in = 100;
+	line.end = END_shutdown;
+	counters_add(&c, &line);
+	assert_int_equal(count(&c, "requests") + count(&c, "status_none") + count(&c, "ended_early"), 0);
+	assert_int_equal(count(&c, "refreshes"), 1);
+	assert_int_equal(count(&c, "origin_tries"), 1);
+	assert_int_equal(count(&c, "origin_bytes_in"), 100);
+	assert_int_equal(count(&c, "stored"), 1);
 }
 
 static void sums_are_those_of_each_counter(void **state)
@@ -133,6 +154,7 @@ int main(void)
 		cmocka_unit_test(a_miss_is_no_hit_and_its_bytes_are_none),
 		cmocka_unit_test(the_parts_add_up),
 		cmocka_unit_test(other_records_change_nothing),
+		cmocka_unit_test(a_fetch_in_the_background_is_no_request),
 		cmocka_unit_test(sums_are_those_of_each_counter),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
