@@ -242,7 +242,10 @@ static void test_flags(void **state)
 {
 	static const struct { const char *response; bool must_revalidate, no_cache, has_validator, shareable_auth, heuristic; int64_t while_us, error_us; } rows[] = {
 		{ FRESH "\r\n", false, false, false, false, false, -1, -1 },
-		{ OK CC("s-maxage=1") ETAG "\r\n", true, false, true, true, false, -1, -1 },
+		{ OK CC("s-maxage=1") ETAG "\r\n", true, false, true, true, false, 0, 0 },
+		/* s-maxage forbids stale answers but for the windows that stand beside it. */
+		{ OK CC("s-maxage=1, stale-while-revalidate=2") ETAG "\r\n", false, false, true, true, false, 2 * S, 0 },
+		{ OK CC("s-maxage=1, stale-if-error=2, proxy-revalidate") ETAG "\r\n", true, false, true, true, false, 0, 2 * S },
 		{ OK CC("max-age=1, proxy-revalidate") LM_100S "\r\n", true, false, true, false, false, -1, -1 },
 		{ OK CC("max-age=1, must-revalidate") "ETag: \r\n\r\n", true, false, false, true, false, -1, -1 },
 		{ OK CC("no-cache") "ETag: odd\r\n\r\n", true, true, true, false, false, -1, -1 },
