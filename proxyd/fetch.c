@@ -206,19 +206,6 @@ static bool take_304(struct request *r, const struct http_head *head)
 	return true;
 }
 
-/* ---- invalidation ---- */
-
-/* An unsafe method that worked has changed what the URL stands for (RFC 9111 section 4.4). With the key's object goes the
- * index of its variants, so none of them is found any more. */
-static void invalidate(struct request *r, unsigned status)
-{
-	if (!r->volume || http_method_is_safe(r->head.method) || status < 200 || status >= 400)
-		return;
-	if (!r->key_text.len)
-		request_key_make(r);
-	volume_drop(r->volume, r->key, NULL);
-}
-
 /* ---- the head ---- */
 
 void fetch_take_head(struct request *r, const struct http_head *head)
@@ -235,7 +222,7 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 		fetch_use_stale(r, VERDICT_hit_stale);
 		return;
 	}
-	invalidate(r, head->status);
+	request_invalidate(r, head);
 	object_unref(&r->stale);
 	cache_control_effective(head, &cc);
 	struct verdict_store v = judge(r, head);

@@ -157,6 +157,8 @@ struct slice request_expand(struct request *request, const struct conf_template 
 void request_fetch_client_gone(struct request *request);
 /* request.c: an empty request of this worker. */
 struct request *request_new(struct worker *worker);
+/* invalidate.c: a successful unsafe request makes what is stored for its URL, and for those its answer names, void. */
+void request_invalidate(struct request *request, const struct http_head *response);
 /* refresh.c: fetches r->object anew in the background, unless that is under way. */
 void request_refresh(struct request *request);
 /* step_receive.c */

@@ -499,3 +499,35 @@ def test_a_successful_unsafe_request_invalidates(cached, method):
     assert daemon.get('/', method=method, body=b'x').status == 200
     daemon.records(2)
     assert daemon.get('/').body == b'3'
+
+
+@pytest.mark.parametrize('field', ['Location', 'Content-Location'])
+@pytest.mark.parametrize('reference, invalidates', [
+    ('/other', True), ('http://site.test/other', True), ('HTTP://SITE.test:80/other', True), ('//site.test/other', True), ('other', True),
+    ('/other#part', True), ('http://evil.test/other', False), ('http://site.test:81/other', False), ('https://site.test/other', False),
+    ('//evil.test/other', False), ('http://site.test@evil.test/other', False), ('/another', False), ('', False), (':', False), ('ftp:other', False)])
+def test_an_unsafe_request_invalidates_what_its_answer_names(cached, field, reference, invalidates):
+    """Of the same origin only: no site can empty another one's cache."""
+    def handler(request, conn):
+        headers = [(field, reference)] if request.method == 'POST' else MAX_AGE
+        conn.reply(headers=headers, body=str(len(conn.origin.requests)))
+
+    daemon, o = cached(handler)
+    assert daemon.get('/other').body == daemon.get('/other').body == b'1'
+    assert daemon.get('/form', method='POST', body=b'x').status == 200
+    assert daemon.get('/other').body == (b'3' if invalidates else b'1')
+
+
+@pytest.mark.parametrize('status', [400, 404, 500, 503])
+def test_a_failed_unsafe_request_invalidates_nothing(cached, status):
+    def handler(request, conn):
+        if request.method == 'DELETE':
+            conn.reply(status)
+        else:
+            conn.reply(headers=MAX_AGE)
+
+    daemon, o = cached(handler)
+    daemon.get('/')
+    assert daemon.get('/', method='DELETE').status == status
+    daemon.get('/')
+    assert len(o.requests) == 2

@@ -1,0 +1,92 @@
+/* Invalidation (RFC 9111 section 4.4): an unsafe method that worked has changed what its URL stands for, and what Location and
+ * Content-Location of the answer name, when they are of the same origin: nobody may empty another site's cache. */
+#include "request.h"
+
+/* With the key's object goes the index of its variants, so none of them is found any more. */
+static void drop(struct request *r, const struct target *target)
+{
+	struct text text;
+
+	text_init(&text, &r->arena, target->host.len + target->path.len + target->query.len + 24);
+	target_add_key(&text, target);
+	if (!text.overflowed)
+		volume_drop(r->volume, store_key_make(text_slice(&text)), NULL);
+}
+
+static bool same_host(struct slice authority, const struct target *own)
+{
+	struct slice host;
+	uint16_t port, standard = own->https ? 443 : 80;
+
+	if (!http_parse_authority(authority, &host, &port))
+		return false;
+	return slice_eq_nocase(host, own->host) && (port ? port : standard) == (own->port ? own->port : standard);
+}
+
+/* A colon before the first slash: a URI of another scheme. */
+static bool has_scheme(struct slice reference)
+{
+	size_t i = 0;
+
+	while (i < reference.len && !memchr("/?#:", reference.ptr[i], 4))
+		i++;
+	return i < reference.len && reference.ptr[i] == ':';
+}
+
+/* Path and query of a URI reference that is of the request's origin (RFC 3986 section 4.2). */
+static bool resolve(struct request *r, struct slice reference, struct target *target)
+{
+	const struct slice scheme = target->https ? SLICE("https://") : SLICE("http://");
+	const char *end;
+
+	if (reference.len > scheme.len && slice_eq_nocase(slice_make(reference.ptr, scheme.len), scheme)) {
+		reference = slice_make(reference.ptr + scheme.len, reference.len - scheme.len);
+	} else if (slice_starts(reference, SLICE("//"))) {
+		reference = slice_make(reference.ptr + 2, reference.len - 2);
+	} else {
+		goto path;
+	}
+	size_t authority = 0;
+	while (authority < reference.len && !memchr("/?#", reference.ptr[authority], 3))
+		authority++;
+	if (!same_host(slice_make(reference.ptr, authority), target))
+		return false;
+	reference = slice_make(reference.ptr + authority, reference.len - authority);
+	if (reference.len == 0)
+		reference = SLICE("/");
+path:
+	if ((end = memchr(reference.ptr, '#', reference.len)))
+		reference.len = (size_t)(end - reference.ptr);
+	if (reference.len == 0 || has_scheme(reference))
+		return false;
+	if (reference.ptr[0] != '/') {
+		/* Relative to the request's own folder. */
+		const char *slash = memrchr(target->path.ptr, '/', target->path.len);
+		if (!slash)
+			return false;
+		reference = arena_printf(&r->arena, "%.*s%.*s", (int)(slash + 1 - target->path.ptr), target->path.ptr, SLICE_ARG(reference));
+	}
+	end = memchr(reference.ptr, '?', reference.len);
+	target->path = slice_make(reference.ptr, end ? (size_t)(end - reference.ptr) : reference.len);
+	target->query = end ? slice_make(end + 1, reference.len - target->path.len - 1) : (struct slice){ NULL, 0 };
+	return true;
+}
+
+static void drop_named(struct request *r, struct slice reference)
+{
+	struct target target = request_target(r);
+
+	if (reference.len && resolve(r, reference, &target))
+		drop(r, &target);
+}
+
+void request_invalidate(struct request *r, const struct http_head *response)
+{
+	struct target target = request_target(r);
+
+	if (!r->volume || http_method_is_safe(r->head.method) || response->status < 200 || response->status >= 400)
+		return;
+	drop(r, &target);
+	drop_named(r, http_header_value(response, FIELD_location));
+	drop_named(r, http_header_value(response, FIELD_content_location));
+}
