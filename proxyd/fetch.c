@@ -53,7 +53,11 @@ static struct verdict_store judge(struct request *r, const struct http_head *hea
 		.heuristic_max_us = (int64_t)set->heuristic_max, .object_max = set->object_max,
 	};
 
-	return cache_may_store(&r->head, head, &with);
+	/* An answer to HEAD is judged for the stored one that it speaks of, which answers GET. */
+	struct http_head asked = r->head;
+	if (asked.method == METHOD_HEAD)
+		asked.method = METHOD_GET;
+	return cache_may_store(&asked, head, &with);
 }
 
 static struct object_meta meta_of(const struct verdict_store *v, unsigned status, int64_t now_us, bool variant)
@@ -113,6 +117,17 @@ static enum nostore begin_filling(struct request *r, const struct http_head *hea
 	return NOSTORE_none;
 }
 
+/* What Content-Length says, whether there is a body or not; the parser has checked it. UINT64_MAX: nothing. */
+static uint64_t declared_length(const struct http_head *head)
+{
+	struct slice length = http_header_value(head, FIELD_content_length);
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < length.len; i++)
+		n = n * 10 + (uint64_t)(length.ptr[i] - '0');
+	return length.len ? n : UINT64_MAX;
+}
+
 /* The answer is passed through as it comes. */
 static void begin_passing(struct request *r, const struct http_head *head, const struct cache_control *cc)
 {
@@ -124,11 +139,7 @@ static void begin_passing(struct request *r, const struct http_head *head, const
 	r->pipe_length = head->framing == FRAMING_length ? head->length : UINT64_MAX;
 	r->pipe_no_body = head->framing == FRAMING_none;
 	if (r->head.method == METHOD_HEAD || head->status == 304) {
-		struct slice length = http_header_value(head, FIELD_content_length);
-		uint64_t n = 0;
-		for (size_t i = 0; i < length.len; i++)
-			n = n * 10 + (uint64_t)(length.ptr[i] - '0');
-		r->pipe_length = length.len ? n : UINT64_MAX;
+		r->pipe_length = declared_length(head);
 	}
 }
 
@@ -165,45 +176,79 @@ static bool merged_head(struct request *r, struct slice kept, struct http_head *
 		&& http_parse_response(text.ptr, text.len, 0, &limits, METHOD_GET, headers, ret_head, &refusal) > 0;
 }
 
-static bool confirms(const struct stored_view *view, const struct http_head *not_modified)
+/* Is it the stored answer that these fields speak of? An entity tag decides, else Last-Modified; without either it is. */
+static bool confirms(const struct stored_view *view, const struct http_head *head)
 {
-	struct slice etag = http_header_value(not_modified, FIELD_etag);
+	struct slice etag = http_header_value(head, FIELD_etag), modified = http_header_value(head, FIELD_last_modified);
 
-	return !etag.len || !view->etag.len || slice_eq(etag, view->etag);
+	if (etag.len && view->etag.len)
+		return slice_eq(etag, view->etag);
+	return !modified.len || !view->last_modified.len || slice_eq(modified, view->last_modified);
+}
+
+/* The stored answer gets the fields of one that speaks of it (a 304, or an answer to HEAD). Returns what may be served now,
+ * a reference, or NULL: it cannot be done. *ret_shared: others may have it, too. */
+static struct object *renew(struct request *r, const struct stored_view *view, const struct http_head *head, bool *ret_shared)
+{
+	struct http_head merged = { 0 };
+	struct slice kept = stored_update(&r->arena, view, head);
+	struct object *fresh = NULL;
+
+	if (!kept.len || kept.len > STORE_HEAD_MAX || !merged_head(r, kept, &merged))
+		return NULL;
+	merged.status = object_meta(r->stale)->status;
+	struct verdict_store v = judge(r, &merged);
+	*ret_shared = v.reason == NOSTORE_none;
+	if (v.reason) {
+		/* It may be served now, but not again. */
+		volume_drop(r->volume, view->spec.len ? r->variant_key : r->key, r->stale);
+		r->log.nostore = (uint8_t)v.reason;
+		return object_ref(r->stale);
+	}
+	struct object_meta meta = meta_of(&v, merged.status, r->worker->wall_us, view->spec.len > 0);
+	enum store_err err = object_refresh(r->stale, &meta, kept, &fresh);
+	r->log.stored = err == STORE_OK;
+	r->log.nostore = (uint8_t)fetch_nostore(err);
+	return fresh;
 }
 
 /* False: the 304 does not fit what is stored. */
 static bool take_304(struct request *r, const struct http_head *head)
 {
 	struct stored_view view;
-	struct http_head merged = { 0 };
+	bool shared = false;
 
 	if (!stored_read(object_head(r->stale), &view) || !confirms(&view, head))
 		return false;
-	struct slice kept = stored_update(&r->arena, &view, head);
-	if (!kept.len || kept.len > STORE_HEAD_MAX || !merged_head(r, kept, &merged))
+	/* view lies in the old object, which must stay until the new one is made. */
+	struct object *fresh = renew(r, &view, head, &shared);
+	if (!fresh)
 		return false;
-	merged.status = object_meta(r->stale)->status;
-	struct verdict_store v = judge(r, &merged);
-	struct object_meta meta = meta_of(&v, merged.status, r->worker->wall_us, view.spec.len > 0);
-	struct object *fresh = NULL;
-	enum store_err err = STORE_OK;
-	if (v.reason) {
-		/* It may be served now, but not again. */
-		volume_drop(r->volume, view.spec.len ? r->variant_key : r->key, r->stale);
-		fresh = object_ref(r->stale);
-		r->log.nostore = (uint8_t)v.reason;
-	} else {
-		err = object_refresh(r->stale, &meta, kept, &fresh);
-		r->log.stored = err == STORE_OK;
-		r->log.nostore = (uint8_t)fetch_nostore(err);
-	}
+	if (r->flight && shared)
+		flight_publish(r->flight, fresh, view.spec.len ? r->variant_key : r->key);
 	object_unref(&r->stale);
 	r->stale = fresh;
-	if (r->flight && !v.reason)
-		flight_publish(r->flight, fresh, view.spec.len ? r->variant_key : r->key);
 	fetch_use_stale(r, VERDICT_revalidated);
 	return true;
+}
+
+/* What an answer means for the stale object that it does not serve: one to HEAD confirms and renews it, or shows that it is
+ * another (RFC 9111 section 4.3.5); one to GET takes its place, also when it may not be stored itself. */
+static void retire_stale(struct request *r, const struct http_head *head)
+{
+	struct stored_view view;
+	bool shared;
+
+	if (!r->stale || head->status >= 500)
+		return;
+	bool same = r->head.method == METHOD_HEAD && stored_read(object_head(r->stale), &view)
+		&& head->status == object_meta(r->stale)->status && confirms(&view, head)
+		&& (declared_length(head) == UINT64_MAX || declared_length(head) == object_size(r->stale));
+	struct object *fresh = same ? renew(r, &view, head, &shared) : NULL;
+	if (!fresh && (r->head.method == METHOD_HEAD || r->may_store))
+		volume_drop(r->volume, r->variant_text.len ? r->variant_key : r->key, r->stale);
+	object_unref(&fresh);
+	object_unref(&r->stale);
 }
 
 /* ---- the head ---- */
@@ -223,6 +268,7 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 		return;
 	}
 	request_invalidate(r, head);
+	retire_stale(r, head);
 	object_unref(&r->stale);
 	cache_control_effective(head, &cc);
 	struct verdict_store v = judge(r, head);

@@ -531,3 +531,48 @@ def test_a_failed_unsafe_request_invalidates_nothing(cached, status):
     assert daemon.get('/', method='DELETE').status == status
     daemon.get('/')
     assert len(o.requests) == 2
+
+
+STALE = [('Cache-Control', 'max-age=10'), ('Age', '20')]
+
+
+def heads(cached, fields, status=200):
+    """A stored object that is stale; the origin answers HEAD with these fields."""
+    def handler(request, conn):
+        if request.method == 'HEAD':
+            conn.reply(status, headers=[('Cache-Control', 'max-age=600'), ('X-New', 'yes'), *fields], length=False)
+        else:
+            conn.reply(headers=STALE + [('ETag', '"v1"'), ('Last-Modified', 'Sun, 06 Nov 1994 08:49:37 GMT')], body='hello')
+
+    daemon, o = cached(handler)
+    daemon.get('/')
+    assert daemon.get('/', method='HEAD').headers.get('x-new') == 'yes'
+    return daemon, o
+
+
+@pytest.mark.parametrize('fields', [[('ETag', '"v1"')], [('ETag', '"v1"'), ('Content-Length', '5')], [('Last-Modified', 'Sun, 06 Nov 1994 08:49:37 GMT')], []])
+def test_an_answer_to_head_renews_the_stored_one(cached, fields):
+    daemon, o = heads(cached, fields)
+    answer = daemon.get('/')
+    assert (answer.body, answer.headers.get('x-new')) == (b'hello', 'yes')
+    assert [r.method for r in o.requests] == ['GET', 'HEAD']
+
+
+@pytest.mark.parametrize('fields, status', [([('ETag', '"v2"')], 200), ([('ETag', '"v1"'), ('Content-Length', '6')], 200),
+                                            ([('Last-Modified', 'Mon, 07 Nov 1994 08:49:37 GMT')], 200), ([], 410)])
+def test_an_answer_to_head_that_is_of_another_thing_voids_the_stored_one(cached, fields, status):
+    daemon, o = heads(cached, fields, status)
+    daemon.get('/')
+    assert [(r.method, r.headers.has('if-none-match')) for r in o.requests] == [('GET', False), ('HEAD', False), ('GET', False)]
+
+
+def test_an_answer_that_may_not_be_stored_ends_the_stored_one(cached):
+    def handler(request, conn):
+        first = len(conn.origin.requests) == 1
+        conn.reply(headers=STALE + [('ETag', '"v1"')] if first else [('Cache-Control', 'no-store')], body='old' if first else 'new')
+
+    daemon, o = cached(handler)
+    daemon.get('/')
+    assert daemon.get('/').body == b'new'
+    daemon.get('/')
+    assert [r.headers.get('if-none-match') for r in o.requests] == [None, '"v1"', None]

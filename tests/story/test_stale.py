@@ -42,7 +42,8 @@ def test_a_stale_object_is_served_while_it_is_renewed(cached, cache_control):
     o.open_gate()
     until('the new one', lambda: daemon.get('/').body == b'new')
     assert len(o.requests) == 2
-    assert [r['cache'] for r in daemon.records(7)[:6]] == ['miss'] + ['hit_stale'] * 5
+    until('the records', lambda: len(daemon.requests()) >= 7 and [r for r in daemon.all_records() if r['rec'] == 'refresh'])
+    assert [r['cache'] for r in daemon.requests()[:6]] == ['miss'] + ['hit_stale'] * 5
     refresh = next(r for r in daemon.all_records() if r['rec'] == 'refresh')
     assert (refresh['origin_status'], refresh['stored'], refresh['status'], refresh['target']) == ('200', '1', '0', '/')
 
