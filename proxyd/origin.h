@@ -9,6 +9,8 @@
 
 struct exchange;
 
+enum { EXCHANGE_BODY_MAX = 64 * 1024 };  /* bytes of one call of body(), and of what is read at once */
+
 /* Facts for the log record; complete after done(). */
 struct exchange_facts {
 	struct slice address;            /* of the last server asked: points into the configuration's conf_addr.text */
@@ -47,7 +49,6 @@ struct exchange_request {
 	enum http_method method;
 	bool idempotent;                 /* may be sent again on another connection when nothing of an answer has come */
 	uint64_t content_length;         /* 0: none; UINT64_MAX: chunked, this side frames */
-	bool stream;                     /* unused for now */
 };
 
 /* Starts; never calls the user from within. */

@@ -15,7 +15,7 @@
 #include "upstream.h"
 
 enum {
-	READ_BUFFER_SIZE = 64 * 1024, /* holds the largest head that proxy_header_max allows */
+	READ_BUFFER_SIZE = EXCHANGE_BODY_MAX, /* holds the largest head that proxy_header_max allows */
 	READ_BUFFERS_KEPT = 16, /* unused ones that a worker keeps */
 	READS_PER_EVENT = 4, /* then the other connections have their turn */
 	INFORMATIONAL_MAX = 16, /* 1xx before a final head */

@@ -174,21 +174,31 @@ static enum progress send_text(struct request *r)
 	return SENT_ALL;
 }
 
+/* Whether what one more read of the origin may bring still fits. */
+static bool pipe_has_room(const struct request *r)
+{
+	return r->pipe_len - r->pipe_pos + EXCHANGE_BODY_MAX <= r->location->set.stream_buffer;
+}
+
 static enum progress send_pipe(struct request *r)
 {
-	while (r->pipe_pos < r->pipe_len) {
+	size_t taken = 1;
+
+	while (taken && r->pipe_pos < r->pipe_len) {
 		struct iovec iov = { r->pipe_buf + r->pipe_pos, r->pipe_len - r->pipe_pos };
-		size_t taken = r->carrier->ops->body(r->carrier, &iov, 1);
-		if (!r->carrier || taken == 0)
+		taken = r->carrier->ops->body(r->carrier, &iov, 1);
+		if (!r->carrier)
 			return SENT_WAIT;
 		r->pipe_pos += taken;
 		r->sent += taken;
 	}
-	r->pipe_pos = r->pipe_len = 0;
-	if (r->body_paused && r->exchange) {
+	if (r->body_paused && r->exchange && pipe_has_room(r)) {
 		r->body_paused = false;
 		exchange_resume(r->exchange);
 	}
+	if (r->pipe_pos < r->pipe_len)
+		return SENT_WAIT;
+	r->pipe_pos = r->pipe_len = 0;
 	if (!r->fetch_done)
 		return SENT_WAIT;
 	return r->fetch_end == END_complete ? SENT_ALL : SENT_BROKEN;
@@ -226,7 +236,7 @@ bool request_pipe(struct request *r, struct slice bytes)
 	if (r->pipe_len > r->carrier->high_water)
 		r->carrier->high_water = r->pipe_len;
 	/* A slow client slows its origin, once this much waits for it. */
-	r->body_paused = r->pipe_len >= r->location->set.stream_buffer;
+	r->body_paused = !pipe_has_room(r);
 	return !r->body_paused;
 }
 
