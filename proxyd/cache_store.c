@@ -108,7 +108,7 @@ static struct lifetime lifetime_of(const struct http_head *response, const struc
 	struct lifetime life = lifetime_explicit(response, cc, targeted, with->now_us);
 	int64_t modified, us;
 
-	if (life.explicit_ || !(status_is_heuristic(response->status) || cc->public_))
+	if (life.explicit_ || !with->heuristic_percent || !(status_is_heuristic(response->status) || cc->public_))
 		return life;
 	modified = date_value(response, FIELD_last_modified, with->now_us);
 	if (modified == -1)
