@@ -149,7 +149,7 @@ static void conn_save(struct conn *c, const char *buf, size_t len)
 	c->in_len = len;
 }
 
-/* What can be said of a head that was refused: the first line's method and target, for the log. */
+/* What can be said of a head that was refused: the first line's method, target and version, for the log. */
 static void head_guess(struct slice bytes, struct http_head *head)
 {
 	size_t line = 0;
@@ -164,6 +164,11 @@ static void head_guess(struct slice bytes, struct http_head *head)
 	size_t rest = line - (size_t)(target - bytes.ptr);
 	const char *end = memchr(target, ' ', rest);
 	head->target = slice_make(target, end ? (size_t)(end - target) : rest);
+	struct slice version = end ? slice_make(end + 1, rest - head->target.len - 1) : SLICE("");
+	if (slice_eq(version, SLICE("HTTP/1.0")))
+		head->minor = 0;
+	else if (slice_eq(version, SLICE("HTTP/1.1")))
+		head->minor = 1;
 }
 
 static void conn_begin(struct conn *c, const struct http_head *head, enum refusal refusal, size_t bytes)
@@ -190,7 +195,7 @@ static void conn_begin(struct conn *c, const struct http_head *head, enum refusa
 
 static void conn_refuse(struct conn *c, enum refusal refusal, struct slice bytes)
 {
-	struct http_head head = { .minor = 1 };
+	struct http_head head = { .minor = MINOR_UNKNOWN };
 
 	head_guess(bytes, &head);
 	conn_begin(c, &head, refusal, bytes.len);

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+enum { FORWARDING_LOGGED = 3 };            /* X-Forwarded-For, -Proto and -Host: the column fwd_sent */
+
 /* What the cache asks for is the whole, unconditional answer, whatever this client has already. */
 static bool is_condition(enum http_field id)
 {
@@ -15,6 +17,15 @@ static bool is_set_by_config(const struct request *r, struct slice name)
 {
 	for (size_t i = 0; i < r->location->set_header_count; i++)
 		if (slice_eq_nocase(r->location->set_headers[i].name, name))
+			return true;
+	return false;
+}
+
+/* What the configuration makes of a field that it sets: anything, or its removal. */
+static bool config_sends(struct request *r, struct slice name)
+{
+	for (size_t i = 0; i < r->location->set_header_count; i++)
+		if (slice_eq_nocase(r->location->set_headers[i].name, name) && request_expand(r, &r->location->set_headers[i].value).len)
 			return true;
 	return false;
 }
@@ -63,10 +74,14 @@ static void add_forwarding(struct text *text, struct request *r)
 		{ SLICE("Via"), f->via }, { SLICE("CDN-Loop"), f->cdn_loop },
 	};
 
-	for (size_t i = 0; i < COUNT_OF(ours); i++)
-		if (ours[i].value.len && !is_set_by_config(r, ours[i].name))
+	r->log.fwd_sent = true;
+	for (size_t i = 0; i < COUNT_OF(ours); i++) {
+		bool configured = is_set_by_config(r, ours[i].name);
+		if (ours[i].value.len && !configured)
 			text_add_field(text, ours[i].name, ours[i].value);
-	r->log.fwd_sent = f->x_forwarded_for.len && f->proto.len;
+		if (i < FORWARDING_LOGGED && !(configured ? config_sends(r, ours[i].name) : ours[i].value.len > 0))
+			r->log.fwd_sent = false;
+	}
 }
 
 /* Fields that frame the message or name the connection are ours, whatever the configuration says. */

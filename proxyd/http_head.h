@@ -22,6 +22,7 @@ struct slice http_field_name(enum http_field id);        /* "" for FIELD_other *
 enum http_field http_field_find(struct slice name);      /* any case */
 
 enum { HTTP_HEADERS_MAX = 1000 };                        /* hard bound of any count setting */
+enum { MINOR_UNKNOWN = 255 };
 struct http_header {
 	struct slice name, value;      /* value without white space around it */
 	uint8_t id;                    /* enum http_field */
@@ -39,7 +40,7 @@ enum http_framing { FRAMING_none, FRAMING_length, FRAMING_chunked, FRAMING_close
 
 struct http_head {
 	/* both */
-	uint8_t minor;                 /* HTTP/1.minor: 0 or 1; a higher minor is read as 1 */
+	uint8_t minor;                 /* HTTP/1.minor: 0 or 1 (a higher one is read as 1); MINOR_UNKNOWN: refused before it was read */
 	enum http_framing framing;
 	uint64_t length;               /* FRAMING_length */
 	bool keep_alive;               /* what version and Connection say */

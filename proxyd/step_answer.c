@@ -2,11 +2,17 @@
 #include "request.h"
 #include "proxy_status.h"
 
+/* A refusal whose cause is an end of its own. */
+static enum end end_of(enum refusal refusal)
+{
+	return refusal == REFUSAL_head_timeout ? END_client_header_timeout : refusal == REFUSAL_proxy_loop ? END_loop : END_refused;
+}
+
 enum step request_refuse(struct request *r, enum refusal refusal)
 {
 	r->log.refusal = (uint8_t)refusal;
 	r->log.cache = VERDICT_refused;
-	r->log.end = END_refused;
+	r->log.end = (uint8_t)end_of(refusal);
 	r->own_status = (unsigned)refusal_rows[refusal].status;
 	r->own_text = slice_str(refusal_rows[refusal].doc);
 	r->own = true;

@@ -19,7 +19,8 @@ static void log_client(struct request *r)
 	memcpy(&r->peer, carrier->peer, carrier->peer->sa_family == AF_INET6 ? sizeof(r->peer) : sizeof(struct sockaddr_in));
 	log->peer = arena_copy(&r->arena, carrier->peer_text);
 	log->client = log->peer;
-	log->proto = r->head.minor ? SLICE("HTTP/1.1") : SLICE("HTTP/1.0");
+	if (r->head.minor != MINOR_UNKNOWN)
+		log->proto = r->head.minor ? SLICE("HTTP/1.1") : SLICE("HTTP/1.0");
 	log->scheme = carrier->tls ? SLICE("https") : SLICE("http");
 	log->method = r->head.method_text;
 	log->target = r->head.target;

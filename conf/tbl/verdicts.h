@@ -8,7 +8,6 @@ VERDICT(collapsed,    "Served from the fetch that another request had under way;
 VERDICT(hit_for_miss, "Lately found uncacheable: fetched at once, without waiting for others.")
 VERDICT(pass,         "The request must not use the cache (method, Authorization, login cookie, rule): sent to the origin.")
 VERDICT(off,          "The site has no cache: `proxy_cache off`, or no volume is bound to it.")
-VERDICT(synth,        "proxyd made the answer by rule: return, redirect, metrics.")
+VERDICT(synth,        "proxyd made the answer by rule: `return`, or Max-Forwards: 0.")
 VERDICT(refused,      "proxyd refused the request; `refusal` says why.")
 VERDICT(error,        "The origin failed and proxyd made the error answer; `end` says how.")
-VERDICT(purge,        "A purge request.")

@@ -1,6 +1,7 @@
 """Who the client is, and what the origin is told of it (design section 3; RFC 7239, RFC 9110 section 7.6.3, RFC 8586)."""
 import re
 
+import pytest
 
 
 def seen(o, index=0):
@@ -17,7 +18,8 @@ def test_forwarding_fields_are_sent_without_a_line_of_configuration(cached):
     assert headers.all('x-forwarded-host') == ['Site.Test:8080']
     assert headers.all('host') == ['Site.Test:8080'], 'Host reaches the origin unchanged'
     assert len(headers.all('via')) == 1 and re.match(r'1\.1 \S+', headers.get('via'))
-    assert headers.has('cdn-loop')
+    assert headers.all('cdn-loop') == ['story']
+    assert headers.all('forwarded') == ['for=127.0.0.1;host="Site.Test:8080";proto=http']
     assert re.fullmatch(r'[0-9a-f]{16}', headers.get('x-request-id'))
     record = daemon.record()
     assert (record['fwd_sent'], record['fwd_dropped'], record['found']) == ('1', '0', 'peer')
@@ -68,7 +70,8 @@ def test_a_loop_through_via_is_508(cached):
     answer = daemon.get('/', headers=[('Via', via)])
     assert answer.status == 508
     assert len(o.requests) == 1
-    assert daemon.records(2)[1]['refusal'] == 'proxy_loop'
+    record = daemon.records(2)[1]
+    assert (record['refusal'], record['end'], record['cache']) == ('proxy_loop', 'loop', 'refused')
 
 
 def test_a_loop_through_cdn_loop_is_508(cached):
@@ -125,6 +128,18 @@ def test_proxy_set_header_sets_replaces_and_removes(cached):
     assert headers.all('user-agent') == []
     assert headers.all('x-old') == ['new']
     assert headers.all('x-kept') == ['kept']
+
+
+@pytest.mark.parametrize('settings, sent', [
+    ('proxy_set_header X-Forwarded-For ""', '0'), ('proxy_set_header X-Forwarded-Proto ""', '0'),
+    ('proxy_set_header X-Forwarded-Host "$args"', '0'),
+    ('proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for', '1'), ('proxy_set_header X-Real-IP ""', '1'),
+])
+def test_fwd_sent_is_what_was_sent(cached, settings, sent):
+    daemon, o = cached(settings=settings + ';')
+    daemon.get('/')
+    three = all(seen(o).has(f'x-forwarded-{name}') for name in ('for', 'proto', 'host'))
+    assert daemon.record()['fwd_sent'] == sent == str(int(three))
 
 
 def test_a_configured_value_cannot_inject_a_line(cached):

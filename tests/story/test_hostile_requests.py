@@ -212,6 +212,17 @@ def test_an_unknown_method_is_an_ordinary_request(cached):
     assert [(r.method, r.target) for r in o.requests] == [('BREW', '/a'), ('GET', '/b')]
 
 
+@pytest.mark.parametrize('data, proto', [
+    (b'POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n', 'HTTP/1.0'), (b'GET / HTTP/1.1\r\n\r\n', 'HTTP/1.1'),
+    (b'GET / HTTP/3.7\r\n\r\n', ''), (b'\x16\x03\x01\x02\x00\r\n', ''), (b'GET /\r\n\r\n', ''),
+])
+def test_the_protocol_of_a_refused_request_is_what_it_said(cached, data, proto):
+    daemon, _ = cached()
+    daemon.raw(data)
+    record = daemon.record()
+    assert (record['cache'], record['proto']) == ('refused', proto)
+
+
 def test_a_long_request_line_is_414(cached):
     daemon, o = cached(more='client_line_max 1k;')
     answer = daemon.get('/' + 'x' * 2000)
@@ -302,7 +313,7 @@ def test_a_head_that_does_not_come_is_408(cached):
         assert answer.status == 408
         client.assert_closed()
     record = daemon.record()
-    assert (record['refusal'], record['status']) == ('head_timeout', '408')
+    assert (record['refusal'], record['status'], record['end']) == ('head_timeout', '408', 'client_header_timeout')
     assert 200_000 < int(record['total_us']) < 3_000_000
 
 

@@ -85,7 +85,7 @@ static void the_parts_add_up(void **state)
 		line.cache = (uint8_t)v;
 		line.status = v * 50;
 		if (line.status > 0 && line.status < 100) line.status = 0;
-		unnamed += v == VERDICT_none || v == VERDICT_purge;
+		unnamed += v == VERDICT_none;
 		counters_add(&c, &line);
 	}
 	for (size_t i = 0; i < COUNT_OF(verdicts); i++) sum += count(&c, verdicts[i]);
