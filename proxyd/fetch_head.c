@@ -102,13 +102,24 @@ static void add_configured(struct text *text, struct request *r)
 	}
 }
 
+/* Chunks do not exist in HTTP/1.0, and an origin that does not know them takes the content for the next request: it gets
+ * the length, once all content has come. */
+uint64_t request_origin_length(const struct request *r)
+{
+	if (r->head.framing == FRAMING_chunked)
+		return r->location->origin_http_1_0 && r->content_last ? r->hold_len : UINT64_MAX;
+	return r->head.framing == FRAMING_length ? r->head.length : 0;
+}
+
 static void add_framing(struct text *text, struct request *r)
 {
-	if (r->head.framing == FRAMING_chunked) {
+	uint64_t length = request_origin_length(r);
+
+	if (length == UINT64_MAX) {
 		text_add(text, SLICE("Transfer-Encoding: chunked\r\n"));
-	} else if (r->head.framing == FRAMING_length) {
+	} else if (r->head.framing != FRAMING_none) {
 		text_add(text, SLICE("Content-Length: "));
-		text_add_u64(text, r->head.length);
+		text_add_u64(text, length);
 		text_add(text, SLICE("\r\n"));
 	}
 	if (r->location->origin_http_1_0)

@@ -177,6 +177,8 @@ void request_object_wake(struct object_waiter *waiter);
 void request_load_free(struct request *request);
 /* fetch_head.c: the head that goes to the origin. Empty when it does not fit. */
 struct slice request_origin_head(struct request *request);
+/* How long the content is that goes with it; UINT64_MAX: chunked. */
+uint64_t request_origin_length(const struct request *request);
 /* step_deliver.c: sends body bytes from the exchange; false: pause it. */
 bool request_pipe(struct request *request, struct slice bytes);
 

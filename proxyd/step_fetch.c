@@ -144,9 +144,11 @@ static enum step start(struct request *r)
 	struct exchange_request exchange = {
 		.location = r->location, .method = r->head.method, .head = request_origin_head(r),
 		.idempotent = http_method_is_safe(r->head.method),
-		.content_length = r->head.framing == FRAMING_chunked ? UINT64_MAX : r->head.framing == FRAMING_length ? r->head.length : 0,
+		.content_length = request_origin_length(r),
 	};
 
+	if (r->location->origin_http_1_0 && exchange.content_length == UINT64_MAX)
+		return request_refuse(r, REFUSAL_length_required);
 	if (!exchange.head.len)
 		return request_refuse(r, REFUSAL_head_too_large);
 	if (r->log.cache == VERDICT_none)

@@ -40,5 +40,6 @@ REFUSAL(method_not_allowed, 405, "TRACE, or a method that the site does not allo
 REFUSAL(proxy_loop,         508, "Via or CDN-Loop shows that the request has passed here before.")
 REFUSAL(head_incomplete,    400, "The client closed in the middle of the header section.")
 REFUSAL(head_timeout,       408, "The header section did not arrive within `client_header_timeout`.")
+REFUSAL(length_required,    411, "Chunked content, longer than `client_body_hold`, for an origin that is asked in HTTP/1.0.")
 REFUSAL(body_timeout,       408, "The content did not arrive in time.")
 REFUSAL(status_line,        502, "In an origin's answer: the status line is not HTTP/1.x SP STATUS SP REASON CRLF.")

@@ -161,6 +161,28 @@ def test_an_http_1_0_origin_may_be_asked_for(cached):
     assert o.requests[0].version == 'HTTP/1.0'
 
 
+def test_an_http_1_0_origin_gets_a_length_and_no_chunks(cached):
+    daemon, o = cached(settings='proxy_http_version 1.0; client_body_hold 64k;')
+    with daemon.client() as client:
+        for chunks in (b'', b'5\r\nhello\r\n3\r\nyou\r\n'):
+            client.request('/', method='POST', headers=[('Transfer-Encoding', 'chunked')])
+            client.send(chunks + b'0\r\n\r\n')
+            assert client.response().status == 200
+    assert [(r.headers.get('content-length'), r.headers.get('transfer-encoding'), r.body) for r in o.requests] == \
+        [('0', None, b''), ('8', None, b'helloyou')]
+
+
+def test_a_long_chunked_upload_to_an_http_1_0_origin_is_411(cached):
+    daemon, o = cached(settings='proxy_http_version 1.0; client_body_hold 4k;')
+    with daemon.client() as client:
+        client.request('/', method='POST', headers=[('Transfer-Encoding', 'chunked')])
+        client.send(b'%x\r\n' % 100000 + b'x' * 100000 + b'\r\n0\r\n\r\n')
+        assert client.response().status == 411
+        client.assert_closed()
+    assert daemon.record()['refusal'] == 'length_required'
+    assert o.requests == []
+
+
 def test_chunks_reach_http_1_1(cached):
     def handler(request, conn):
         conn.send(b'HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nTransfer-Encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\n\r\n')
