@@ -44,6 +44,8 @@ int command_check(const struct conf *conf)
 {
 	bool ok = volumes_check(conf);
 
+	if (!conf->access_log.len)
+		fputs("proxyd: warn: " NO_ACCESS_LOG "\n", stderr);
 	fprintf(stderr, "proxyd: the configuration is %s\n", ok ? "good" : "not usable");
 	return ok ? 0 : 1;
 }

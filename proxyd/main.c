@@ -271,6 +271,8 @@ static int run(struct conf *conf, const struct arguments *args)
 	daemon_init(&daemon);
 	if (ready >= 0 && diag_is_stderr())
 		diag(DIAG_warn, "messages are lost in the background: write `error_log FILE;` into the configuration");
+	if (!conf->access_log.len)
+		diag(DIAG_warn, NO_ACCESS_LOG);
 	ok = daemon_start(&daemon, conf);
 	if (ok) {
 		notify("READY=1");

@@ -30,6 +30,63 @@ def test_the_fifteen_lines_check_unchanged(proxy):
     assert done.returncode == 0, done.stderr
 
 
+def test_to_log_nothing_is_said_at_check_and_at_start(proxy, origin):
+    o = origin()
+    text = f'server {{ listen 127.0.0.1:0; location / {{ proxy_pass http://{o.address}; }} }}'
+    for access_log, warns in (('', True), ('access_log access.csv; ', False)):
+        daemon = proxy(access_log + text, folder=f'warns-{warns}')
+        checked = daemon.run('-t', '-c', daemon.config_path)
+        assert checked.returncode == 0
+        assert ('no access_log' in checked.stderr, 'no access_log' in daemon.said()) == (warns, warns)
+
+
+def test_explain_tells_what_a_request_then_does(cached):
+    """Server, location, volume and origin by name; the key is the one of the log."""
+    daemon, o = cached(headers=[('Cache-Control', 'max-age=60')], more='location = /home { return 301 /; }')
+    for i, (host, target) in enumerate((('site.test', '/a?b=c'), ('Site.Test:8080', '/x/../y'), ('site.test.:80', '/%41'))):
+        done = daemon.run('-c', daemon.config_path, 'explain', f'http://{host}{target}')
+        assert done.returncode == 0, done.stderr
+        daemon.get(target, host=host)
+        record = daemon.records(i + 1)[i]
+        for word in (f'(hash {record["key"]})', record['route'], f'http://{o.address}{o.requests[i].target}\n', 'volume    main'):
+            assert word in done.stdout, done.stdout
+    assert '301, by rule' in daemon.run('-c', daemon.config_path, 'explain', 'http://site.test/home').stdout
+    assert daemon.run('-c', daemon.config_path, 'explain', 'http://a b/').returncode == 1
+    assert daemon.run('-c', daemon.config_path, 'explain', '/').returncode == 2
+
+
+EVERYTHING = r'''
+user nobody nogroup; worker_processes 3; pid x.pid; node n-1; error_log err.txt info; access_log access.csv;
+metrics 127.0.0.1:0; connections_max 512; client_header_timeout 1500ms; client_min_rate 0; stream_buffer 1m;
+volume v1 { path v1; size 8m; ram 2m; fill_max 3m; }
+volume v2 { path v2; size 4m; }
+upstream u { keepalive 7; server 127.0.0.1:3000 weight=3 max_fails=2 fail_timeout=7s; server 127.0.0.1:3001 backup; server 127.0.0.1:3002 down; }
+proxy_set_header X-A "a b"; add_header X-Out 'it"s' always; login_cookie sid "other"; trusted_proxy 10.0.0.0/8 ::1 unix:;
+server {
+    listen 127.0.0.1:8081 default_server backlog=77; listen unix:/tmp/proxyd-story.sock;
+    server_name example.com *.example.org www.example.* ~^api\d+\.test$ _;
+    proxy_cache v1; client_max_body_size 10m;
+    location = /exact { return 301 https://$host$request_uri; }
+    location ^~ /img/ { proxy_pass http://u/pics/; proxy_cache off; proxy_http_version 1.0; }
+    location ~* \.(js|css)$ { proxy_pass http://u; proxy_cache v2; add_header X-B "${scheme}x$args"; store_cookies on; }
+    location / { proxy_pass http://u; proxy_set_header X-C "\"q\" ; } { #"; stale_on_error 90s; }
+}
+server { listen 127.0.0.1:8082; return 404; }
+'''
+
+
+def test_every_directive_comes_back_from_the_effective_configuration(proxy):
+    first = proxy(EVERYTHING, start=False)
+    one = first.run('-T', '-c', first.config_path)
+    assert one.returncode == 0, one.stderr
+    second = proxy(one.stdout, start=False, folder='again')
+    two = second.run('-T', '-c', second.config_path)
+    assert (two.returncode, two.stdout) == (0, one.stdout), two.stderr
+    for words in ('weight=3 max_fails=2 fail_timeout=7s', 'client_header_timeout 1500ms', r'it\"s', 'fill_max 3m', 'backlog=77',
+                  'trusted_proxy unix:', r'"~^api\\d+\\.test$"', 'proxy_http_version 1.0', 'keepalive 7'):
+        assert words in one.stdout, one.stdout
+
+
 def test_the_fifteen_lines_serve(proxy, origin):
     """Unchanged but for the two port numbers, which a test may not choose."""
     o = origin()
