@@ -149,7 +149,7 @@ void diag_ready(const char *format, ...)
 	va_end(args);
 	pthread_mutex_lock(&lock);
 	line_write(STDERR_FILENO, DIAG_notice, text);
-	if (log_fd != STDERR_FILENO)
+	if (log_fd != STDERR_FILENO && DIAG_notice <= atomic_load(&log_level))
 		line_write(log_fd, DIAG_notice, text);
 	pthread_mutex_unlock(&lock);
 }
