@@ -9,6 +9,7 @@
 #   make fuzz       each fuzz target for a short time (FUZZ_SECONDS=10)
 #   make bench      requests per CPU-second beside nginx and haproxy; and every request counted
 #   make layers     check that no room includes what is above it
+#   make docs-check check that the manual pages and the README say what the programs do
 #   make clean
 # Variables: CC=gcc|clang  SAN=|asan|tsan  (each combination has its own folder under build/)
 .DEFAULT_GOAL := all
@@ -33,7 +34,7 @@ LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 
 .SECONDARY:   # objects are kept: they are asked for again
-.PHONY: all help clean layers unit story fuzz fuzz-run bench run stop test deps
+.PHONY: all help clean layers docs-check unit story fuzz fuzz-run bench run stop test deps
 all: $(OUT)/proxyd $(OUT)/logaudit
 
 help: ; @sed -n '/^[^#]/q; s/^# \{0,1\}//p' Makefile
@@ -110,6 +111,7 @@ test:
 	@sh tests/deps.sh install build test
 	@$(MAKE) layers
 	@$(MAKE) all unit
+	@$(MAKE) docs-check
 	@$(MAKE) story
 	@$(MAKE) SAN=asan OUT=$(OUT)/asan all unit
 	@$(MAKE) SAN=asan OUT=$(OUT)/asan story
@@ -120,6 +122,8 @@ layers:
 	@! grep -rnE '#include ".*(cachestore|proxyd|logaudit)/' conf
 	@! grep -rnE '#include ".*(proxyd|logaudit)/' cachestore
 	@! grep -rnE '#include ".*(proxyd|cachestore)/' logaudit
+
+docs-check: all ; @OUT=$(OUT) sh tests/docs.sh
 
 clean: ; rm -rf build
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
