@@ -207,7 +207,7 @@ void report_text(const struct audit *audit, const struct report_options *options
 	status_text(t, out);
 	reasons_text("Why answers were not stored", nostore_rows, t->nostores, NOSTORE_COUNT, NOSTORE_none, out);
 	reasons_text("Why requests were refused", refusal_rows, t->refusals, REFUSAL_COUNT, REFUSAL_none, out);
-	reasons_text("Requests that did not end in good order", end_rows, t->ends, END_COUNT, END_complete, out);
+	reasons_text("Why requests were not completed", end_rows, t->ends, END_COUNT, END_complete, out);
 	verdict_text(audit, out);
 	findings_text(audit, out);
 }
