@@ -1,6 +1,7 @@
 /* log-gap: lines that are not there. Each worker numbers its lines 1, 2, 3... from the start of the daemon. The numbers are
  * kept as spans, so that files may be given in any order; start records, by their time, tell one run of the daemon from the
- * next, since in each run the numbers begin anew. */
+ * next, since in each run the numbers begin anew. A run that has no stop record before the next start was killed, and what
+ * it had not written yet is gone without a number. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -18,25 +19,27 @@ struct stream {
 	struct evidence gap_records;
 	bool overflowed;                 /* too many spans: nothing is claimed */
 };
-struct starts { uint64_t *times; size_t count, cap; };
+struct mark { uint64_t t_us; struct place at; };
+struct marks { struct mark *all; size_t count, cap; };
 struct state {
 	struct map streams;              /* "node, worker N" */
-	struct map starts;               /* node */
+	struct map starts, stops;        /* node */
 };
 
 static void init(void *state)
 {
 	map_init(&((struct state *)state)->streams, sizeof(struct stream), NAMES_MAX);
-	map_init(&((struct state *)state)->starts, sizeof(struct starts), NAMES_MAX);
+	map_init(&((struct state *)state)->starts, sizeof(struct marks), NAMES_MAX);
+	map_init(&((struct state *)state)->stops, sizeof(struct marks), NAMES_MAX);
 }
 
-static void starts_add(struct starts *starts, uint64_t t_us)
+static void marks_add(struct marks *marks, uint64_t t_us, struct place at)
 {
-	if (starts->count == starts->cap) {
-		starts->cap = starts->cap ? 2 * starts->cap : 8;
-		starts->times = must(realloc(starts->times, starts->cap * sizeof(*starts->times)));
+	if (marks->count == marks->cap) {
+		marks->cap = marks->cap ? 2 * marks->cap : 8;
+		marks->all = must(realloc(marks->all, marks->cap * sizeof(*marks->all)));
 	}
-	starts->times[starts->count++] = t_us;
+	marks->all[marks->count++] = (struct mark){ t_us, at };
 }
 
 static void stream_add(struct stream *stream, const struct logline *l, struct place at)
@@ -80,7 +83,8 @@ static void line(void *state, const struct logline *l, struct place at)
 	struct state *s = state;
 	struct stream *stream;
 
-	if (l->rec == REC_start) starts_add(map_get(&s->starts, l->node), l->t_us);
+	if (l->rec == REC_start) marks_add(map_get(&s->starts, l->node), l->t_us, at);
+	if (l->rec == REC_stop) marks_add(map_get(&s->stops, l->node), l->t_us, at);
 	if (l->seq == 0 && l->rec != REC_gap) return;
 	stream = stream_of(s, l);
 	if (l->rec == REC_gap && l->lost) {
@@ -92,11 +96,11 @@ static void line(void *state, const struct logline *l, struct place at)
 
 /* ---- at the end ---- */
 
-static int by_word(const void *a, const void *b)
+static int by_mark(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	const struct mark *x = a, *y = b;
 
-	return x < y ? -1 : x > y;
+	return x->t_us < y->t_us ? -1 : x->t_us > y->t_us;
 }
 
 static int by_time(const void *a, const void *b)
@@ -134,15 +138,15 @@ static void run_judge(struct span *spans, size_t count, bool start_known, struct
 }
 
 /* How many of the node's starts are not later than the time. */
-static size_t starts_before(const struct starts *starts, uint64_t t_us)
+static size_t starts_before(const struct marks *starts, uint64_t t_us)
 {
 	size_t n = 0;
 
-	while (starts && n < starts->count && starts->times[n] <= t_us) n++;
+	while (starts && n < starts->count && starts->all[n].t_us <= t_us) n++;
 	return n;
 }
 
-static void stream_judge(struct stream *stream, const struct starts *starts, struct group *missing, struct group *twice)
+static void stream_judge(struct stream *stream, const struct marks *starts, struct group *missing, struct group *twice)
 {
 	size_t begin = 0, run = 0;
 	uint64_t t_hi = 0;
@@ -183,14 +187,48 @@ static void stream_report(struct slice name, const struct stream *stream, struct
 	}
 }
 
+/* Runs that were followed by a start without having stopped. */
+static void runs_judge(struct slice node, const struct marks *starts, const struct marks *stops, const struct rule *rule, struct findings *out)
+{
+	struct group killed = { 0 };
+	size_t stop = 0, stop_count = stops ? stops->count : 0;
+
+	for (size_t i = 1; i < starts->count; i++) {
+		uint64_t from = starts->all[i - 1].t_us, to = starts->all[i].t_us;
+		while (stop < stop_count && stops->all[stop].t_us < from) stop++;
+		if (from == to || (stop < stop_count && stops->all[stop].t_us <= to)) continue;   /* from == to: a file and its copy */
+		killed.count++;
+		evidence_add(&killed.evidence, starts->all[i].at);
+	}
+	if (!killed.count) return;
+	struct finding *f = findings_add(out, rule, node, &killed);
+	finding_text(&f->cause, "the daemon was killed or crashed (%" PRIu64 "): it started again without having stopped, and the lines of its last 100 ms may be missing",
+		killed.count);
+	finding_text(&f->cure, "stop it with `-s quit` or `-s stop`; give all files of the rotated set, if the stop is in one that was not given");
+}
+
+static void marks_sort(struct map *nodes)
+{
+	for (size_t i = 0; i < nodes->count; i++) {
+		struct marks *marks = map_value(nodes, i);
+		qsort(marks->all, marks->count, sizeof(*marks->all), by_mark);
+	}
+}
+
+static void marks_release(struct map *nodes)
+{
+	for (size_t i = 0; i < nodes->count; i++) free(((struct marks *)map_value(nodes, i))->all);
+	map_release(nodes);
+}
+
 static void finish(void *state, const struct rule *rule, struct findings *out)
 {
 	struct state *s = state;
 
-	for (size_t i = 0; i < s->starts.count; i++) {
-		struct starts *starts = map_value(&s->starts, i);
-		qsort(starts->times, starts->count, sizeof(*starts->times), by_word);
-	}
+	marks_sort(&s->starts);
+	marks_sort(&s->stops);
+	for (size_t i = 0; i < s->starts.count; i++)
+		runs_judge(map_key(&s->starts, i), map_value(&s->starts, i), map_find(&s->stops, map_key(&s->starts, i)), rule, out);
 	for (size_t i = 0; i < s->streams.count; i++) {
 		struct stream *stream = map_value(&s->streams, i);
 		struct slice name = map_key(&s->streams, i);
@@ -202,9 +240,9 @@ static void finish(void *state, const struct rule *rule, struct findings *out)
 		stream_report(name, stream, &missing, &twice, rule, out);
 		free(stream->spans);
 	}
-	for (size_t i = 0; i < s->starts.count; i++) free(((struct starts *)map_value(&s->starts, i))->times);
 	map_release(&s->streams);
-	map_release(&s->starts);
+	marks_release(&s->starts);
+	marks_release(&s->stops);
 }
 
 const struct rule_ops rule_log_gap = { sizeof(struct state), init, line, finish };

@@ -26,7 +26,7 @@ RULE(verdict_contradicted, "verdict-contradicted", error, "cache origin_tries or
 	"the line does not tell what was done: an error in the program that wrote it, or a line changed afterwards",
 	"do not trust ratios over these lines; report it with the lines named")
 RULE(log_gap, "log-gap", warning, "node worker seq lost",
-	"Lines are missing: gap records, or holes in the numbers that each worker gives its lines; or lines were read twice.",
+	"Lines are missing: gap records, holes in the numbers that each worker gives its lines, or a start that no stop came before; or lines were read twice.",
 	"a full disk, a full ring, a file that was not given, or removed lines",
 	"give all files of the rotated set; look for a full disk at the times around the lines named")
 RULE(metrics_disagree, "metrics-disagree", error,

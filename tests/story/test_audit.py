@@ -159,6 +159,17 @@ def test_a_broken_line_is_rejected_counted_and_costs_no_other(cached, tmp_path):
     assert report['totals']['requests'] == 99
 
 
+def test_a_kill_is_found_and_a_stop_is_not(cached):
+    """What a killed daemon had not written yet has no number: only the missing stop tells of it."""
+    daemon, _ = cached()
+    for end, found in ((daemon.stop, 0), (daemon.kill, 0), (daemon.stop, 1)):
+        daemon.get('/')
+        end()
+        assert len(findings(audit_json('check', daemon.log, code=found), 'log-gap')) == found
+        daemon.start()
+    daemon.stop()
+
+
 def test_a_missing_file_is_exit_code_2(tmp_path):
     done = logaudit('check', tmp_path / 'none.csv', code=2)
     assert 'none.csv' in done.stderr

@@ -66,6 +66,30 @@ static void a_gap_record_is_reported_and_explains(void **state)
 	assert_silent(&log, RULE_log_gap);
 }
 
+static void a_start_without_a_stop_before_it_is_reported(void **state)
+{
+	struct log log = log_new();
+	struct outcome o;
+
+	(void)state;
+	log_hits(&log, 10, 0);
+	log_note(&log, REC_start);
+	log_hits(&log, 10, 0);
+	o = judge(&log, RULE_log_gap);
+	assert_int_equal(o.of_rule, 1);
+	assert_string_equal(o.subject, "n1");
+	assert_int_equal(o.count, 1);
+	assert_int_equal(o.first_line, 2 + 10 + 1);
+	assert_non_null(strstr(o.cause, "without having stopped"));
+
+	log = log_new();                                 /* the second run still goes on */
+	log_hits(&log, 10, 0);
+	log_note(&log, REC_stop);
+	log_note(&log, REC_start);
+	log_hits(&log, 10, 0);
+	assert_silent(&log, RULE_log_gap);
+}
+
 static void whole_logs_are_not_reported_in_any_order(void **state)
 {
 	struct log files[4] = { { 0 } };
@@ -283,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_hole_in_the_numbers_is_reported),
+		cmocka_unit_test(a_start_without_a_stop_before_it_is_reported),
 		cmocka_unit_test(a_gap_record_is_reported_and_explains),
 		cmocka_unit_test(whole_logs_are_not_reported_in_any_order),
 		cmocka_unit_test(lines_before_their_start_record_are_not_a_gap),
