@@ -150,8 +150,10 @@ enum step request_refuse(struct request *request, enum refusal refusal);
 /* The content could not be read: content_refusal and content_end say why. */
 enum step request_refuse_content(struct request *request);
 enum step request_error(struct request *request, unsigned status, enum end end);
-/* Evaluates a template of the configuration in the request's arena. */
+/* Evaluates a template of the configuration in the request's arena: the value of a field, in one line; or a text, with its
+ * line ends. */
 struct slice request_expand(struct request *request, const struct conf_template *text);
+struct slice request_expand_text(struct request *request, const struct conf_template *text);
 
 /* step_fetch.c: stops what is under way when the client is gone and nobody else needs it. */
 void request_fetch_client_gone(struct request *request);

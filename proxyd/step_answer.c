@@ -50,9 +50,10 @@ static bool is_redirect(unsigned status)
 /* What `return CODE TEXT` of the configuration says. */
 static void use_rule(struct request *r, struct text *block)
 {
-	struct slice text = request_expand(r, &r->location->return_text);
+	struct slice text = request_expand_text(r, &r->location->return_text);
 
 	if (is_redirect(r->own_status) && text.len) {
+		text = request_expand(r, &r->location->return_text);
 		text_add_field(block, SLICE("Location"), text);
 		r->log.location = text;
 		r->own_text = http_reason(r->own_status);

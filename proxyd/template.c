@@ -56,14 +56,19 @@ static struct slice one_line(struct arena *arena, struct slice value)
 	return value;
 }
 
-struct slice request_expand(struct request *r, const struct conf_template *template)
+struct slice request_expand_text(struct request *r, const struct conf_template *template)
 {
 	struct text text;
 
 	if (template->count == 1)
-		return one_line(&r->arena, variable_value(r, &template->pieces[0]));
+		return variable_value(r, &template->pieces[0]);
 	text_init(&text, &r->arena, 128);
 	for (size_t i = 0; i < template->count; i++)
 		text_add(&text, variable_value(r, &template->pieces[i]));
-	return one_line(&r->arena, text_slice(&text));
+	return text_slice(&text);
+}
+
+struct slice request_expand(struct request *r, const struct conf_template *template)
+{
+	return one_line(&r->arena, request_expand_text(r, template));
 }

@@ -182,6 +182,14 @@ def test_return_redirects(proxy, origin):
     assert daemon.records(2)[0]['location'] == 'http://site.test/new?a'
 
 
+def test_a_returned_text_keeps_its_line_ends(proxy):
+    daemon = proxy(r'''
+        workers 1; access_log access.csv;
+        server { listen 127.0.0.1:0; location /robots.txt { return 200 "User-agent: *\nDisallow: /\n"; } }''')
+    assert daemon.get('/robots.txt').body == b'User-agent: *\nDisallow: /\n'
+    assert daemon.record()['cache'] == 'synth'
+
+
 def test_a_connection_field_cannot_remove_forwarding_fields(cached):
     daemon, o = cached()
     answer = daemon.get('/', headers=[('Connection', 'X-Forwarded-For, Via')])
