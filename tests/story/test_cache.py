@@ -253,6 +253,22 @@ def test_equal_requests_in_other_words_are_one_variant(cached):
     assert verdicts(daemon, 2) == ['miss', 'hit']
 
 
+@pytest.mark.parametrize('vary, headers', [(', '.join(f'X-{i}' for i in range(200)), []), ('X-A', [('X-A', 'y' * 6000)])])
+def test_a_vary_that_selects_by_too_much_is_not_stored(cached, vary, headers):
+    daemon, _ = cached(headers=MAX_AGE + [('Vary', vary)])
+    assert daemon.get('/', headers=headers).status == 200
+    record = daemon.record()
+    assert (record['cache'], record['nostore'], record['stored']) == ('miss', 'vary_too_many', '0')
+
+
+def test_a_head_that_is_too_large_for_a_record_is_not_stored(cached):
+    fill = 65536 - len('HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nA: \r\nContent-Length: 6\r\n\r\n')
+    daemon, _ = cached(headers=MAX_AGE + [('A', 'y' * fill)], settings='proxy_header_max 64k;')
+    answer = daemon.get('/')
+    assert (answer.status, len(answer.headers.get('a'))) == (200, fill)
+    assert daemon.record()['nostore'] == 'head_too_large'
+
+
 def test_variants_are_bounded(cached):
     daemon, _ = cached(headers=MAX_AGE + [('Vary', 'User-Agent')], settings='variants_max 4;')
     for i in range(10):

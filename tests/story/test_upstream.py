@@ -105,6 +105,17 @@ def test_all_dead_is_502_with_its_reason(proxy, origin):
     assert record['end'] in ('connect_refused', 'no_origin') and int(record['origin_tries']) == 2
 
 
+def test_while_all_are_left_out_nobody_is_asked(proxy, origin):
+    daemon = proxy("""
+        workers 1; access_log access.csv;
+        upstream u { server 127.0.0.1:1 fail_timeout=1h; server 127.0.0.1:2 fail_timeout=1h; }
+        server { listen 127.0.0.1:0; location / { proxy_pass http://u; } }""")
+    assert [daemon.get('/').status for _ in range(2)] == [502, 503]
+    first, second = daemon.records(2)
+    assert (first['end'], first['origin_tries']) == ('connect_refused', '2')
+    assert (second['end'], second['origin_tries'], second['origin'], second['cache']) == ('no_origin', '0', '', 'error')
+
+
 def test_all_down_is_an_error(proxy, origin):
     a = named(origin, 'a')
     daemon = proxy(upstream(f'server {a.address} down;'), start=False)
