@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "../cachestore/cachestore.h"
 #include "../conf/check.h"
 #include "http_head.h"
+#include "identity.h"
 #include "pidfile.h"
 #include "volumes.h"
 
@@ -40,10 +42,43 @@ int command_signal(const struct conf *conf, const char *word)
 	return *why ? 1 : 0;
 }
 
+/* A file that is written need not be there yet; its folder must. */
+static bool check_folder(const char *what, struct slice file)
+{
+	const char *slash = file.len ? memrchr(file.ptr, '/', file.len) : NULL;
+	char folder[4096] = "/";
+	struct stat st;
+
+	if (!slash)
+		return true;                     /* none, the folder that is the current one, -, stderr */
+	if (slash > file.ptr)
+		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - file.ptr), file.ptr);
+	errno = ENOTDIR;
+	if (stat(folder, &st) == 0 && S_ISDIR(st.st_mode))
+		return true;
+	fprintf(stderr, "proxyd: error: %s '%.*s': folder '%s': %s\n", what, SLICE_ARG(file), folder, strerror(errno));
+	return false;
+}
+
+static bool check_user(const struct conf *conf)
+{
+	struct identity identity;
+	char why[256] = "";
+
+	if (identity_find(conf, &identity, why))
+		return true;
+	fprintf(stderr, "proxyd: error: %s\n", why);
+	return false;
+}
+
 int command_check(const struct conf *conf)
 {
 	bool ok = volumes_check(conf);
 
+	ok &= check_user(conf);
+	ok &= check_folder("access log", conf->access_log);
+	ok &= check_folder("error_log", conf->error_log);
+	ok &= check_folder("pid", conf->pid_file);
 	if (!conf->access_log.len)
 		fputs("proxyd: warn: " NO_ACCESS_LOG "\n", stderr);
 	fprintf(stderr, "proxyd: the configuration is %s\n", ok ? "good" : "not usable");

@@ -40,6 +40,19 @@ def test_to_log_nothing_is_said_at_check_and_at_start(proxy, origin):
         assert ('no access_log' in checked.stderr, 'no access_log' in daemon.said()) == (warns, warns)
 
 
+@pytest.mark.parametrize('line, word', [
+    ('user nosuchuser;', 'nosuchuser'), ('access_log /nonexistent/a.csv;', '/nonexistent'), ('error_log /nonexistent/e.txt;', '/nonexistent'),
+    ('pid /nonexistent/p.pid;', '/nonexistent'), ('error_log stderr info; pid p.pid; access_log a.csv; user root;', None),
+])
+def test_the_check_finds_what_would_stop_the_start(proxy, line, word):
+    if 'user' in line and os.geteuid() != 0:
+        pytest.skip('only root becomes another user')
+    daemon = proxy(line + ' server { listen 127.0.0.1:0; location / { proxy_pass http://127.0.0.1:3000; } }', start=False)
+    done = daemon.run('-t', '-c', daemon.config_path)
+    assert done.returncode == (1 if word else 0), done.stderr
+    assert not word or word in done.stderr
+
+
 def test_explain_tells_what_a_request_then_does(cached):
     """Server, location, volume and origin by name; the key is the one of the log."""
     daemon, o = cached(headers=[('Cache-Control', 'max-age=60')], more='location = /home { return 301 /; }')
