@@ -6,6 +6,7 @@
 #   make test       install what is missing, run every test
 #   make unit       unit tests (SAN=asan: with AddressSanitizer and UBSan)
 #   make story      stories against the real daemon (STORY=tests/story/test_cache.py: only these)
+#   make conformance  what passes of the table of RFC 9111 and its relatives (CONFORMANCE=--strict: fail when a row does)
 #   make fuzz       each fuzz target for a short time (FUZZ_SECONDS=10)
 #   make bench      requests per CPU-second beside nginx and haproxy; and every request counted
 #   make layers     check that no room includes what is above it
@@ -34,7 +35,7 @@ LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 
 .SECONDARY:   # objects are kept: they are asked for again
-.PHONY: all help clean layers docs-check unit story fuzz fuzz-run bench run stop test deps
+.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench run stop test deps
 all: $(OUT)/proxyd $(OUT)/logaudit
 
 help: ; @sed -n '/^[^#]/q; s/^# \{0,1\}//p' Makefile
@@ -77,6 +78,11 @@ unit: $(UNITS)
 STORY ?= tests/story
 story: all
 	PROXYD=$(OUT)/proxyd LOGAUDIT=$(OUT)/logaudit PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest $(STORY)
+
+# The conformance table: counts by section and the rows that fail. They are stories as well (test_conformance.py).
+CONFORMANCE ?=
+conformance: all
+	@PROXYD=$(OUT)/proxyd PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/story/conformance/summary.py $(CONFORMANCE)
 
 # Fuzz targets: tests/fuzz/fuzz_<name>.c with seeds in tests/fuzz/corpus/<name>/; what is found stays in the folder of output.
 FUZZ_SECONDS ?= 10

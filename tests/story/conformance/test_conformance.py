@@ -1,0 +1,34 @@
+"""Every row of the conformance table against the daemon with default settings (make conformance prints the counts)."""
+import pytest
+
+from rows import ROWS
+from summary import known, play
+
+KNOWN = known()
+
+
+def marks(row):
+    if row.needs_clock:
+        return [pytest.mark.skip(reason='needs_clock: only passing time would do')]
+    if row.id in KNOWN:
+        return [pytest.mark.xfail(strict=True, reason=row.against or 'known_failures.txt')]
+    return []
+
+
+@pytest.fixture(scope='module')
+def results(request):
+    """The rows that were asked for, played side by side against one daemon."""
+    return play([item.callspec.params['row'] for item in request.session.items if item.name.startswith('test_row[')])
+
+
+@pytest.mark.parametrize('row', [pytest.param(row, id=row.id, marks=marks(row)) for row in ROWS])
+def test_row(results, row):
+    assert results[row.id] is None
+
+
+def test_the_table_is_sound():
+    ids = [row.id for row in ROWS]
+    assert len(ids) == len(set(ids)), 'an id twice'
+    cases = [row.case for row in ROWS if row.case]
+    assert len(cases) == len(set(cases)), 'a public case twice'
+    assert KNOWN <= set(ids), f'known_failures.txt names rows that do not exist: {KNOWN - set(ids)}'
