@@ -241,7 +241,7 @@ class Bench:
 
     @staticmethod
     def judge_fields(fields, got, seen):
-        for name in {n for n, _ in fields}:
+        for name in dict.fromkeys(n for n, _ in fields):
             want = ', '.join(v for n, v in fields if n == name)
             have = ', '.join(got.headers.all(name))
             need(have == want, f'{name}: {have!r} was passed on, not {want!r} {seen}')
