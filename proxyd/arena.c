@@ -26,9 +26,26 @@ void arena_release(struct arena *arena)
 	arena_init(arena);
 }
 
+static void *block_add(struct arena *arena, struct arena_block *b, size_t block, size_t size)
+{
+	b->next = arena->blocks;
+	arena->blocks = b;
+	arena->total += block;
+	arena->pos = (char *)b + 16;
+	arena->end = (char *)b + block;
+	char *ptr = arena->pos;
+	arena->pos += size;
+	return ptr;
+}
+
+static size_t block_size(size_t size)
+{
+	return size + 32 > 8192 ? size + 32 : 8192;
+}
+
 static void *arena_grow(struct arena *arena, size_t size)
 {
-	size_t block = size + 32 > 8192 ? size + 32 : 8192;
+	size_t block = block_size(size);
 	struct arena_block *b = NULL;
 
 	if (!arena->overflowed && size <= ARENA_MAX && arena->total + block <= ARENA_MAX)
@@ -37,11 +54,14 @@ static void *arena_grow(struct arena *arena, size_t size)
 		arena->overflowed = true;
 		return NULL;
 	}
-	b->next = arena->blocks;
-	arena->blocks = b;
-	arena->total += block;
-	arena->pos = (char *)b + 16;
-	arena->end = (char *)b + block;
+	return block_add(arena, b, block, size);
+}
+
+void *arena_must(struct arena *arena, size_t size)
+{
+	size = (size + 15) & ~(size_t)15;
+	if ((size_t)(arena->end - arena->pos) < size)
+		return block_add(arena, must(malloc(block_size(size))), block_size(size), size);
 	char *ptr = arena->pos;
 	arena->pos += size;
 	return ptr;

@@ -21,6 +21,8 @@ void arena_init(struct arena *arena);
 void arena_release(struct arena *arena);
 /* Aligned to 16 bytes. NULL when the arena would pass ARENA_MAX. */
 void *arena_alloc(struct arena *arena, size_t size);
+/* The same beyond the bound: for what is bounded elsewhere and cannot be done without. Never NULL. */
+void *arena_must(struct arena *arena, size_t size);
 struct slice arena_copy(struct arena *arena, struct slice text);
 __attribute__((format(printf, 2, 3)))
 struct slice arena_printf(struct arena *arena, const char *format, ...);

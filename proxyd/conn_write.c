@@ -12,6 +12,8 @@ static void stage(struct conn *c, struct slice text)
 {
 	struct client_list *clients = c->worker->clients;
 
+	if (text.len == 0)
+		return;
 	CHECK(c->staged + text.len <= sizeof(clients->head_buf));
 	if (text.len == 0)
 		return;

@@ -159,13 +159,17 @@ bool deliver_head(struct request *r)
 	if (answer.status == 204)
 		answer.length = UINT64_MAX;
 	r->log.status = answer.status;
-	text_init(&own, &r->arena, 512);
-	add_own_lines(r, &own);
-	if (own.overflowed) {
-		r->log.status = 0;
-		return false;
+	if (r->plain) {
+		answer.block_count = 0;
+	} else {
+		text_init(&own, &r->arena, 512);
+		add_own_lines(r, &own);
+		r->blocks[2] = text_slice(&own);
+		if (own.overflowed || r->blocks[0].len + r->blocks[1].len + own.len > ANSWER_HEAD_MAX) {
+			r->log.status = 0;
+			return false;
+		}
 	}
-	r->blocks[2] = text_slice(&own);
 	r->head_sent = true;
 	r->no_body = answer.body == ANSWER_NO_BODY;
 	r->body_done = r->no_body || (answer.body == ANSWER_LENGTH && answer.length == 0);

@@ -175,24 +175,24 @@ void request_keep(struct request *r)
 	struct slice *slices[] = { &head->method_text, &head->target, &head->authority, &head->host, &head->path, &head->query,
 		&r->path, &r->log.method, &r->log.target, &r->log.host, &r->log.referer, &r->log.agent,
 		&r->forwarding.host, &r->forwarding.client, &r->log.client };
-	struct http_header *headers = arena_alloc(&r->arena, (head->header_count + 1) * sizeof(*headers));
-	if (headers && head->header_count)
+	/* A head has its own bounds, and a request that cannot be kept could not even be refused. */
+	struct http_header *headers = arena_must(&r->arena, (head->header_count + 1) * sizeof(*headers));
+	if (head->header_count)
 		memcpy(headers, head->headers, head->header_count * sizeof(*headers));
 	low = head->method_text.ptr;
 	high = low ? low + head->method_text.len : NULL;
 	if (head->target.ptr && head->target.ptr + head->target.len > high)
 		high = head->target.ptr + head->target.len;
-	for (size_t i = 0; headers && i < head->header_count; i++) {
+	for (size_t i = 0; i < head->header_count; i++) {
 		if (headers[i].name.ptr + headers[i].name.len > high)
 			high = headers[i].name.ptr + headers[i].name.len;
 		if (headers[i].value.ptr && headers[i].value.ptr + headers[i].value.len > high)
 			high = headers[i].value.ptr + headers[i].value.len;
 	}
 	size_t len = (size_t)(high - low);
-	char *copy = low ? arena_alloc(&r->arena, len + 1) : NULL;
-	CHECK(headers && (copy || !low));
 	if (!low)
 		return;
+	char *copy = arena_must(&r->arena, len + 1);
 	memcpy(copy, low, len);
 	for (size_t i = 0; i < COUNT_OF(slices); i++)
 		move_slice(slices[i], low, len, copy);

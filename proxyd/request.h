@@ -120,6 +120,7 @@ struct request {
 	size_t part_sent;
 	struct slice text;             /* SOURCE_text */
 	bool own, no_body, was_stale;  /* an answer of our own; nothing but a head is sent; a stored one was stale */
+	bool plain;                    /* its head did not fit: one of our own goes out, without any field that is not framing */
 	unsigned own_status;
 	int64_t date_us;               /* the Date that the answer lacks; 0: it has one */
 	struct slice own_text;
@@ -193,7 +194,7 @@ struct client_list {
 	struct conn *conns;
 	struct http_header headers[HTTP_HEADERS_MAX];
 	char read_buf[128 * 1024];
-	char head_buf[160 * 1024];
+	char head_buf[ANSWER_HEAD_MAX + 32 * 1024];
 	char disk_buf[256 * 1024];
 };
 struct conf_hold *conf_hold_get(struct worker *worker);

@@ -287,7 +287,8 @@ enum step step_deliver(struct request *r)
 	if (!r->head_sent && !deliver_head(r)) {
 		if (r->exchange)
 			request_stop_exchange(r);
-		return request_error(r, 500, END_internal);
+		r->plain = true;               /* what is sent instead must fit, or this would go on for ever */
+		return r->own ? STEP_answer : request_error(r, 500, END_internal);
 	}
 	request_pump_content(r);
 	if (!r->body_done) {

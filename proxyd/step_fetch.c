@@ -37,16 +37,19 @@ static void on_want_content(void *arg)
 static void on_informational(void *arg, const struct http_head *head)
 {
 	struct request *r = arg;
+	struct arena arena;                    /* the request's own would have to hold all that may come */
 	struct text text;
 
 	if (!r->carrier || r->head_sent)
 		return;
-	text_init(&text, &r->arena, 512);
-	for (size_t i = 0; i < head->header_count; i++)
-		if (!head->headers[i].dropped)
+	arena_init(&arena);
+	text_init(&text, &arena, 512);
+	for (size_t i = 0; i < head->header_count; i++)    /* a 1xx has no content whatever it says (RFC 9110 section 8.6) */
+		if (!head->headers[i].dropped && head->headers[i].id != FIELD_content_length)
 			text_add_field(&text, head->headers[i].name, head->headers[i].value);
 	if (!text.overflowed)
 		r->carrier->ops->informational(r->carrier, head->status, text_slice(&text));
+	arena_release(&arena);
 }
 
 static void on_head(void *arg, const struct http_head *head)

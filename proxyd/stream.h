@@ -21,6 +21,7 @@ struct conf_hold;
 
 /* The head of an answer, for any carrier. `blocks` are whole field lines "Name: value\r\n", without framing, Connection
  * and Date lines of our own: carriers add what is theirs. */
+enum { ANSWER_HEAD_MAX = 128 * 1024 };   /* all blocks together: more is not given to a carrier */
 enum answer_body { ANSWER_NO_BODY /* HEAD, 204, 304 */, ANSWER_LENGTH, ANSWER_UNKNOWN };
 struct answer {
 	unsigned status;

@@ -36,3 +36,47 @@ def test_a_stop_does_not_wait_for_what_is_being_stored(cached, number, left, end
     daemon.stop(number)
     o.open_gate()
     assert [r['end'] for r in daemon.requests() if r['target'] == '/fill'] == [end]
+
+
+def large_fields(name, count):
+    return ' '.join(f'{name} X-Echo-{i} "is $http_cookie";' for i in range(count))
+
+
+@pytest.mark.parametrize('count', [8, 60])
+def test_an_answer_whose_head_does_not_fit_is_500(cached, count):
+    """Whatever an add_header makes of a client's fields: more than a head may have, or more than a request may hold."""
+    daemon, o = cached(headers=[('Cache-Control', 'max-age=60')], settings=large_fields('add_header', count))
+    for _ in range(2):
+        answer = daemon.get('/', headers=[('Cookie', 'a=' + 'x' * 30000)])
+        assert answer.status == 500
+    assert daemon.get('/').status == 200
+    records = daemon.records(3)
+    assert [(r['status'], r['end']) for r in records] == [('500', 'internal')] * 2 + [('200', 'complete')]
+
+
+def test_a_request_whose_head_does_not_fit_is_431(cached):
+    daemon, o = cached(settings=large_fields('proxy_set_header', 60))
+    assert daemon.get('/', headers=[('Cookie', 'a=' + 'x' * 30000)]).status == 431
+    assert daemon.get('/').status == 200
+    assert [r['refusal'] for r in daemon.records(2)] == ['head_too_large', '']
+
+
+def test_large_1xx_cost_the_final_answer_nothing(cached):
+    def handler(request, conn):
+        for _ in range(16):
+            conn.send(b'HTTP/1.1 103 Early\r\n' + b''.join(b'Link-%d: %s\r\n' % (k, b'x' * 7000) for k in range(8)) + b'\r\n')
+        conn.reply(body=b'final')
+
+    daemon, _ = cached(handler, settings='proxy_header_max 64k;')
+    answer = daemon.get('/')
+    assert (len(answer.interim), answer.status, answer.body) == (16, 200, b'final')
+
+
+def test_a_1xx_has_no_length(cached):
+    def handler(request, conn):
+        conn.send(b'HTTP/1.1 103 Early\r\nContent-Length: 5\r\nLink: </a>\r\n\r\n')
+        conn.reply()
+
+    daemon, _ = cached(handler)
+    answer = daemon.get('/')
+    assert answer.interim[0].headers.has('link') and not answer.interim[0].headers.has('content-length')
