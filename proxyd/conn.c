@@ -64,6 +64,12 @@ void conn_wait(struct conn *c, enum conn_wait wait, uint64_t delay_us)
 	timer_set(c->worker, &c->timer, delay_us, conn_timer);
 }
 
+void conn_wait_content(struct conn *c)
+{
+	if (c->state == CONN_BUSY && c->content && c->wants_content && !c->in_len && c->wait != CONN_WAIT_send)
+		conn_wait(c, CONN_WAIT_content, c->carrier.set->client_body_timeout);
+}
+
 static void text_of_peer(struct conn *c)
 {
 	struct carrier *carrier = &c->carrier;
@@ -229,6 +235,7 @@ static long conn_head(struct conn *c, const char *buf, size_t len)
 		conn_refuse(c, refusal, slice_make(buf, len));
 		return -1;
 	}
+	c->in_len = len - (size_t)n;           /* what has come behind it: who waits for 100 (Continue) has sent nothing */
 	conn_begin(c, &head, REFUSAL_none, (size_t)n);
 	return n;
 }
@@ -275,7 +282,8 @@ static size_t conn_content(struct conn *c, const char *buf, size_t len)
 	}
 	if (c->body.done) {
 		c->content = false;
-		c->wait = CONN_WAIT_none;
+		if (c->wait == CONN_WAIT_content)
+			c->wait = CONN_WAIT_none;
 	}
 	if (data.len || c->body.done)
 		request_content(request, data, c->body.done);
@@ -312,10 +320,11 @@ static void conn_process(struct conn *c, const char *buf, size_t len)
 		worker_io_arm(c->worker, &c->io, c->io.events & ~(uint32_t)EPOLLIN);
 	else if (c->state != CONN_LINGER)
 		worker_io_arm(c->worker, &c->io, c->io.events | EPOLLIN);
-	if (c->state == CONN_BUSY && c->content && c->wants_content && !c->in_len)
-		conn_wait(c, CONN_WAIT_content, c->carrier.set->client_body_timeout);
-	else if (c->wait == CONN_WAIT_content)
-		c->wait = CONN_WAIT_none;      /* it is we who do not read */
+	if (c->wait == CONN_WAIT_content)
+		c->wait = CONN_WAIT_none;      /* unless it is the client's turn, it is we who do not read */
+	if (c->state == CONN_BUSY && c->content && c->in_len && !c->held_us)
+		c->held_us = c->worker->now_us;
+	conn_wait_content(c);
 }
 
 /* Goes on with bytes that waited. */
@@ -326,6 +335,9 @@ static void conn_resume(struct conn *c)
 
 	if (len)
 		memcpy(buf, c->in, len);
+	if (c->held_us)                        /* that time was not the client's */
+		c->rate_from_us += c->worker->now_us - c->held_us;
+	c->held_us = 0;
 	conn_process(c, buf, len);
 }
 
@@ -474,21 +486,20 @@ static void conn_want_content(struct carrier *carrier)
 	if (!c->wants_content) {
 		c->wants_content = true;
 		c->rate_from_us = c->worker->now_us;
-		c->rate_bytes = 0;
+		c->rate_bytes = c->held_us = 0;
 	}
 	if (c->continue_due) {
 		c->continue_due = false;
 		if (!c->in_len && !c->head_staged)
 			carrier->ops->informational(carrier, 100, SLICE(""));
 	}
-	if (c->processing)
+	if (c->processing || c->state == CONN_CLOSED)
 		return;
 	if (c->in_len)
 		conn_resume(c);
 	else
 		worker_io_arm(c->worker, &c->io, c->io.events | EPOLLIN);
-	if (c->state == CONN_BUSY && c->content && c->wait != CONN_WAIT_send)
-		conn_wait(c, CONN_WAIT_content, carrier->set->client_body_timeout);
+	conn_wait_content(c);
 }
 
 /* conn_write.c has the rest of the operations. */

@@ -42,6 +42,7 @@ struct conn {
 	bool eof;
 	struct http_body body;
 	uint64_t rate_from_us, rate_bytes;
+	uint64_t held_us;              /* since when content that has come waits for room; 0: none does */
 	size_t lingered;
 
 	/* sending */
@@ -65,6 +66,8 @@ static inline struct conn *conn_of(struct carrier *carrier)
 
 /* Sets or renews the timer. */
 void conn_wait(struct conn *conn, enum conn_wait wait, uint64_t delay_us);
+/* Sets it for content, when it is the client's turn to send some and nothing waits to be sent to it. */
+void conn_wait_content(struct conn *conn);
 /* The connection is of no use any more: the request is told, everything is freed after this round. */
 void conn_gone(struct conn *conn, enum end end);
 /* The request is over: the next one, or the end. */

@@ -320,6 +320,7 @@ void conn_write_ready(struct conn *c)
 		return;
 	c->blocked = false;
 	c->wait = c->wait == CONN_WAIT_send ? CONN_WAIT_none : c->wait;
+	conn_wait_content(c);
 	worker_io_arm(c->worker, &c->io, c->io.events & ~(uint32_t)EPOLLOUT);
 	if (request)
 		request_writable(request);

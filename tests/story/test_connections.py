@@ -468,3 +468,28 @@ def test_a_quick_stop_logs_what_it_cuts(cached):
     assert time.monotonic() - begun < 5
     o.open_gate()
     assert daemon.record()['end'] == 'shutdown'
+
+
+EXPECTING = b'POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n'
+
+
+@pytest.mark.parametrize('cut', [1, 30, len(EXPECTING) - 1])
+def test_expect_is_answered_however_its_head_comes(cached, cut):
+    daemon, _ = cached()
+    client = daemon.client()
+    client.send(EXPECTING[:cut])
+    daemon.get('/behind')            # on the same worker: it has seen the first part by now
+    client.send(EXPECTING[cut:])
+    assert client.head().status == 100
+    client.send(b'hello')
+    assert client.response('POST').status == 200
+
+
+def test_expect_is_answered_behind_another_request(cached):
+    daemon, _ = cached()
+    client = daemon.client()
+    client.send(b'GET / HTTP/1.1\r\nHost: site.test\r\n\r\n' + EXPECTING)
+    assert client.response().status == 200
+    assert client.head().status == 100
+    client.send(b'hello')
+    assert client.response('POST').status == 200
