@@ -148,6 +148,8 @@ void request_run(struct request *request);
 void request_keep(struct request *request);
 /* An answer of our own with a short text body: sets what step_answer sends. */
 enum step request_refuse(struct request *request, enum refusal refusal);
+/* step_guard.c: larger than client_max_body_size, by what was announced or by what has come. */
+bool request_content_too_large(const struct request *request);
 /* The content could not be read: content_refusal and content_end say why. */
 enum step request_refuse_content(struct request *request);
 enum step request_error(struct request *request, unsigned status, enum end end);

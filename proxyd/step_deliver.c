@@ -257,6 +257,23 @@ static enum step broken(struct request *r)
 	return STEP_wait;
 }
 
+/* The client's content cannot be read to its end, or is too large, after the origin has begun to answer. A good answer may
+ * depend on the rest (an echo): it ends with it. One of 300 and more does not. */
+static bool content_ended(const struct request *r)
+{
+	return r->exchange && r->log.origin_status < 300 && !r->content_last && (r->content_refusal || request_content_too_large(r));
+}
+
+static void end_with_content(struct request *r)
+{
+	enum refusal refusal = r->content_refusal ? r->content_refusal : REFUSAL_body_too_large;
+
+	request_stop_exchange(r);
+	broken(r);
+	r->log.refusal = (uint8_t)refusal;
+	r->log.end = r->content_refusal ? (uint8_t)r->content_end : END_refused;
+}
+
 /* Without a client: nothing is sent, but a fetch that fills the store is seen through, since its record must say how it
  * ended. */
 static enum step without_client(struct request *r)
@@ -289,6 +306,10 @@ enum step step_deliver(struct request *r)
 			request_stop_exchange(r);
 		r->plain = true;               /* what is sent instead must fit, or this would go on for ever */
 		return r->own ? STEP_answer : request_error(r, 500, END_internal);
+	}
+	if (content_ended(r)) {
+		end_with_content(r);
+		return without_client(r);
 	}
 	request_pump_content(r);
 	if (!r->body_done) {

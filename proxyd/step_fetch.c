@@ -89,6 +89,10 @@ static bool on_body(void *arg, struct slice bytes)
 		if (err == STORE_OK)
 			return true;
 		spill(r, err);
+		if (!r->carrier) {
+			request_run(r);        /* now it is for nobody */
+			return true;
+		}
 	}
 	if (r->discard)
 		return true;
@@ -219,7 +223,7 @@ enum step step_fetch(struct request *r)
 		stop_exchange(r, END_complete);
 		return request_refuse_content(r);
 	}
-	if (r->has_content && r->location->set.client_max_body_size && r->content_got > r->location->set.client_max_body_size) {
+	if (request_content_too_large(r)) {
 		stop_exchange(r, END_complete);
 		return request_refuse(r, REFUSAL_body_too_large);
 	}

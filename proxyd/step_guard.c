@@ -18,7 +18,7 @@ static bool content_ready(struct request *r)
 	return r->hold_len >= set->client_body_hold || request_content_room(r) == 0;
 }
 
-static bool too_large(const struct request *r)
+bool request_content_too_large(const struct request *r)
 {
 	uint64_t max = r->location->set.client_max_body_size;
 
@@ -47,7 +47,7 @@ enum step step_guard(struct request *r)
 		return STEP_answer;
 	if (r->content_refusal)
 		return request_refuse_content(r);
-	if (too_large(r))
+	if (request_content_too_large(r))
 		return request_refuse(r, REFUSAL_body_too_large);
 	if (!content_ready(r)) {
 		r->carrier->ops->want_content(r->carrier);

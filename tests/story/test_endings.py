@@ -80,3 +80,65 @@ def test_a_1xx_has_no_length(cached):
     daemon, _ = cached(handler)
     answer = daemon.get('/')
     assert answer.interim[0].headers.has('link') and not answer.interim[0].headers.has('content-length')
+
+
+def chunk(data):
+    return b'%x\r\n%s\r\n' % (len(data), data)
+
+
+def test_a_fetch_that_nobody_wants_any_more_ends(cached):
+    """The client has its 304, and what was to be stored turns out too large for the store."""
+    def handler(request, conn):
+        conn.send(b'HTTP/1.1 200 OK\r\nETag: "a"\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n' + chunk(b'x' * 32768))
+        conn.origin.pass_gate()
+        conn.send(chunk(b'x' * 32768) * 4)
+        assert conn.take_all() == b'', 'the connection to the origin is closed'
+        conn.close()
+
+    daemon, o = cached(handler, settings='object_max 64k;')
+    with daemon.client() as client:
+        client.request('/', headers=[('If-None-Match', '"a"')])
+        assert client.response().status == 304
+        o.open_gate()
+        record = daemon.record()
+    assert (record['status'], record['end'], record['stored'], record['nostore']) == ('304', 'complete', '0', 'too_large')
+
+
+def echo(request, conn):
+    """Answers before the content is there, and goes on until it has ended."""
+    conn.send(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n' + chunk(b'begun'))
+    conn.read_body(request)
+    conn.send(b'0\r\n\r\n')
+
+
+@pytest.mark.parametrize('rest, settings, end, refusal', [
+    (b'zz\r\n', '', 'refused', 'chunk_size'),
+    (b'', 'client_body_timeout 300ms;', 'client_body_timeout', ''),
+    (chunk(b'x' * 16384) * 2, 'client_max_body_size 16k;', 'refused', 'body_too_large'),
+])
+def test_an_answer_that_has_begun_ends_with_the_content_it_depends_on(cached, rest, settings, end, refusal):
+    daemon, o = cached(echo, read_body=False, settings='client_body_hold 0; ' + settings)
+    with daemon.client() as client:
+        client.send(b'POST / HTTP/1.1\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n' + chunk(b'hello'))
+        client.head()
+        client.send(rest)
+        record = daemon.record()
+    assert (record['status'], record['end']) == ('200', end)
+    assert record['refusal'] == refusal or end == 'client_body_timeout'
+
+
+def test_an_error_that_came_early_does_not_depend_on_the_content(cached):
+    def handler(request, conn):
+        conn.send(b'HTTP/1.1 403 No\r\nContent-Length: 6\r\n\r\nfor')
+        conn.origin.pass_gate()
+        conn.send(b'bid')
+
+    daemon, o = cached(handler, read_body=False, settings='client_body_hold 0;')
+    with daemon.client() as client:
+        client.send(b'POST / HTTP/1.1\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n' + chunk(b'hello'))
+        answer = client.head()
+        client.send(b'zz\r\n')
+        o.open_gate()
+        client.body_of(answer, 'POST')
+    assert (answer.status, answer.body) == (403, b'forbid')
+    assert daemon.record()['end'] == 'complete'
