@@ -50,12 +50,13 @@ long vary_spec(const struct http_head *response, char *out, size_t size)
 	return fits && !text.overflowed ? (long)text.len : -2;
 }
 
-/* The request's headers of one name, one after the other; *at starts at 0. */
+/* The request's headers of one name that the origin sees, one after the other; *at starts at 0. One that it does not see
+ * (Connection names it, nobody trusts it) selects nothing: else a client could file an answer under what it only claims. */
 static const struct http_header *header_next(const struct http_head *head, enum http_field id, struct slice name, size_t *at)
 {
 	while (*at < head->header_count) {
 		const struct http_header *h = &head->headers[(*at)++];
-		if (h->id == id && (id != FIELD_other || slice_eq_nocase(h->name, name)))
+		if (!h->dropped && h->id == id && (id != FIELD_other || slice_eq_nocase(h->name, name)))
 			return h;
 	}
 	return NULL;

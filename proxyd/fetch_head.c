@@ -30,14 +30,32 @@ static bool config_sends(struct request *r, struct slice name)
 	return false;
 }
 
+/* Fields that are never the client's: they name the connection, the way, or are written by ourselves. */
+static bool is_ours(enum http_field id)
+{
+	return (http_field_flags(id) & (HTTP_HOP | HTTP_FWD)) || id == FIELD_host || id == FIELD_content_length || id == FIELD_expect
+		|| id == FIELD_via || id == FIELD_cdn_loop || id == FIELD_max_forwards || id == FIELD_x_request_id;
+}
+
+/* To an origin that speaks CGI or WSGI, X_Forwarded_For is the same variable as X-Forwarded-For: what is ours is ours in
+ * this notation, too. */
+static bool is_forged(const struct request *r, const struct http_header *h)
+{
+	char dashed[64];
+
+	if (h->id != FIELD_other || h->name.len > sizeof(dashed) || !memchr(h->name.ptr, '_', h->name.len))
+		return false;
+	for (size_t i = 0; i < h->name.len; i++)
+		dashed[i] = (char)(h->name.ptr[i] == '_' ? '-' : h->name.ptr[i]);
+	struct slice name = slice_make(dashed, h->name.len);
+	return is_ours(http_field_find(name)) || is_set_by_config(r, name);
+}
+
 static bool is_passed_on(const struct request *r, const struct http_header *h)
 {
 	enum http_field id = (enum http_field)h->id;
 
-	if (h->dropped || (http_field_flags(id) & (HTTP_HOP | HTTP_FWD)))
-		return false;
-	if (id == FIELD_host || id == FIELD_content_length || id == FIELD_expect || id == FIELD_via || id == FIELD_cdn_loop
-		|| id == FIELD_max_forwards || id == FIELD_x_request_id)
+	if (h->dropped || is_ours(id) || is_forged(r, h))
 		return false;
 	if (r->use_cache && r->may_store && is_condition(id))
 		return false;

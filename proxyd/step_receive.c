@@ -75,6 +75,17 @@ struct forwarding_input request_forwarding_input(struct request *r)
 	};
 }
 
+/* What a client that nobody trusts says of its way here is as if it had not been said: it goes to no origin, and selects
+ * no variant. */
+static void drop_claims(struct request *r)
+{
+	if (!r->forwarding.dropped || r->forwarding.found != FOUND_peer)
+		return;
+	for (size_t i = 0; i < r->head.header_count; i++)
+		if (http_field_flags((enum http_field)r->head.headers[i].id) & HTTP_FWD)
+			r->head.headers[i].dropped = true;
+}
+
 enum step step_receive(struct request *r)
 {
 	log_client(r);
@@ -90,6 +101,7 @@ enum step step_receive(struct request *r)
 
 	struct forwarding_input input = request_forwarding_input(r);
 	forwarding_find(&input, r->client_text, &r->forwarding);
+	drop_claims(r);
 	r->log.client = r->forwarding.client;
 	r->log.found = (uint8_t)r->forwarding.found;
 	r->log.fwd_dropped = r->forwarding.dropped;

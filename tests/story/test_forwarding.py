@@ -1,5 +1,10 @@
 """Who the client is, and what the origin is told of it (design section 3; RFC 7239, RFC 9110 section 7.6.3, RFC 8586)."""
 import re
+import socket
+
+import pytest
+
+import harness
 
 import pytest
 
@@ -197,3 +202,37 @@ def test_a_connection_field_cannot_remove_forwarding_fields(cached):
         assert seen(o).has('x-forwarded-for') and seen(o).has('via')
     else:
         assert answer.status == 400 and o.requests == []
+
+
+@pytest.mark.parametrize('name', ['X_Forwarded_For', 'X-Forwarded_Proto', 'x_real_ip', 'Transfer_Encoding', 'Content_Length', 'X_User'])
+def test_forged_fields_are_dropped_in_any_notation(cached, name):
+    """X_Forwarded_For is the same variable as X-Forwarded-For to an origin that speaks CGI or WSGI."""
+    daemon, o = cached(settings='proxy_set_header X-User nobody;')
+    daemon.get('/', headers=[(name, 'forged'), ('Other_Name', 'kept')])
+    assert not o.requests[0].headers.has(name)
+    assert o.requests[0].headers.get('other_name') == 'kept'
+
+
+def by_field(name):
+    def handler(request, conn):
+        conn.reply(headers=[('Cache-Control', 'max-age=60'), ('Vary', name)], body=request.headers.get(name, 'none'))
+    return handler
+
+
+def test_a_field_that_the_origin_does_not_see_selects_no_variant(cached):
+    """Else one client could file what the origin said without the field under the value that another one sends."""
+    daemon, _ = cached(by_field('X-Lang'))
+    assert daemon.get('/', headers=[('X-Lang', 'fr'), ('Connection', 'x-lang')]).body == b'none'
+    assert daemon.get('/', headers=[('X-Lang', 'fr')]).body == b'fr'
+    assert daemon.get('/').body == b'none'
+
+
+def test_a_claim_of_a_stranger_selects_no_variant(proxy, origin):
+    o = origin(by_field('X-Forwarded-Proto'))
+    daemon = proxy(harness.site(o, settings='', more='trusted_proxy 127.0.0.2;'))
+    https = [('X-Forwarded-Proto', 'https')]
+    assert daemon.get('/', headers=https).body == b'http'
+    with socket.create_connection(daemon.address, source_address=('127.0.0.2', 0)) as sock:
+        client = harness.Wire(sock)
+        client.send('GET / HTTP/1.1\r\nHost: site.test\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n')
+        assert client.take_all().endswith(b'\r\n\r\nhttps')
