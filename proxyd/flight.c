@@ -60,6 +60,7 @@ static void waiter_link(struct flight *flight, struct flight_waiter *waiter)
 {
 	waiter->flight = flight;
 	waiter->key = flight->key;
+	waiter->joined = true;
 	waiter->prev = NULL;
 	waiter->next = flight->waiters;
 	if (flight->waiters)
@@ -187,6 +188,8 @@ void flight_leave(struct flight_waiter *waiter)
 {
 	struct shard *shard = shard_of(waiter->key);
 
+	if (!waiter->joined)
+		return;
 	pthread_mutex_lock(&shard->lock);
 	if (waiter->flight)
 		waiter_unlink(waiter);

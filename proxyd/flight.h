@@ -17,6 +17,7 @@ struct flight_waiter {
 	struct flight_waiter *prev, *next;
 	struct flight *flight;                        /* NULL: not waiting; under the shard's lock */
 	struct store_key key;                         /* of the flight it joined */
+	bool joined;                                  /* it has ever joined one */
 };
 
 enum flight_join { FLIGHT_LEAD, FLIGHT_WAIT, FLIGHT_OBJECT, FLIGHT_HIT_FOR_MISS };
@@ -38,7 +39,8 @@ void flight_publish(struct flight *flight, struct object *object, struct store_k
 void flight_end(struct flight **flight, uint64_t hit_for_miss_until_us);
 /* How many wait. */
 size_t flight_waiters(const struct flight *flight);
-/* A waiter gives up. After it returns wake() is not called any more. */
+/* A waiter gives up, or is about to be freed: `flight` alone does not tell whether a leader's thread is still within wake().
+ * After it returns wake() is not called any more. */
 void flight_leave(struct flight_waiter *waiter);
 /* An answer under hit-for-miss turned out cacheable. */
 void flight_forget(struct store_key key);

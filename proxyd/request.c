@@ -123,9 +123,8 @@ static void request_end(struct request *r)
 
 	CHECK(!r->exchange && !r->flight && !r->loading);
 	timer_clear(r->worker, &r->collapse_timer);
-	if (r->waiter.flight)
-		flight_leave(&r->waiter);
-	if (r->object && r->object_waiter.linked)
+	flight_leave(&r->waiter);
+	if (r->object && r->object_waiter.wake)
 		object_unwait(r->object, &r->object_waiter);
 	object_unref(&r->object);
 	object_unref(&r->stale);
@@ -297,10 +296,10 @@ void request_client_gone(struct request *r, enum end end)
 	if (r->step == STEP_done)
 		return;
 	request_take_counts(r);
+	if (r->carrier || r->background)       /* else it is known already how it ended for the client */
+		r->log.end = (uint8_t)end;
 	r->carrier = NULL;
-	r->log.end = (uint8_t)end;
-	if (r->waiter.flight)
-		flight_leave(&r->waiter);
+	flight_leave(&r->waiter);
 	request_fetch_client_gone(r);
 	request_run(r);
 }
