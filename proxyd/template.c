@@ -1,6 +1,14 @@
 /* Templates of the configuration ("$scheme://$host$request_uri") with a request's values put in. */
 #include "request.h"
 
+/* Path and query as received, of an absolute-form target too: "https://$host$request_uri" is the usual redirect. */
+static struct slice request_uri(struct request *r)
+{
+	if (!r->head.absolute_form)
+		return r->head.target;
+	return arena_printf(&r->arena, "%.*s%s%.*s", SLICE_ARG(r->head.path), r->head.query.ptr ? "?" : "", SLICE_ARG(r->head.query));
+}
+
 static struct slice variable_value(struct request *r, const struct conf_piece *piece)
 {
 	switch (piece->var) {
@@ -16,7 +24,7 @@ static struct slice variable_value(struct request *r, const struct conf_piece *p
 	case CONF_VAR_remote_addr: return r->forwarding.client;
 	case CONF_VAR_remote_port: return arena_printf(&r->arena, "%u", r->carrier ? r->carrier->peer_port : 0u);
 	case CONF_VAR_scheme: return r->log.scheme;
-	case CONF_VAR_request_uri: return r->head.target;
+	case CONF_VAR_request_uri: return request_uri(r);
 	case CONF_VAR_uri: return r->head.path;
 	case CONF_VAR_args: return r->head.query;
 	case CONF_VAR_is_args: return r->head.query.len ? SLICE("?") : SLICE("");

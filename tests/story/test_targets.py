@@ -71,3 +71,9 @@ def test_a_daemon_in_front_of_itself_is_a_loop(proxy, origin):
     daemon = proxy(config(f'location / {{ proxy_pass http://{o.address}; }}', names=''))
     assert daemon.get('/').status == 508
     assert [r['refusal'] for r in daemon.records(2)] == ['proxy_loop', '']
+
+
+@pytest.mark.parametrize('asked', ['/x?y', 'http://site.test/x?y'])
+def test_a_redirect_by_rule_names_path_and_query_in_every_form(proxy, asked):
+    daemon = proxy(config('return 301 https://$host$request_uri;'))
+    assert daemon.get(asked).headers.get('location') == 'https://site.test/x?y'
