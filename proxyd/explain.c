@@ -73,7 +73,8 @@ int explain(const struct conf *conf, const char *url)
 	for (size_t i = 0; i < len; i++)
 		host[i] = (char)(head.host.ptr[i] >= 'A' && head.host.ptr[i] <= 'Z' ? head.host.ptr[i] | 0x20 : head.host.ptr[i]);
 	long normal_len = http_normalise_path(head.path, normal);
-	const struct target target = { .host = slice_make(host, len), .port = head.port, .path = head.path,
+	const struct target target = { .host = slice_make(host, len), .port = head.port,
+		.authority = head.authority, .path = head.path,
 		.normal = slice_make(normal, normal_len < 0 ? 0 : (size_t)normal_len), .query = head.query };
 	for (size_t i = 0; normal_len >= 0 && i < conf->listen_count; i++) {
 		const struct conf_server *server = conf_find_server(&conf->listens[i], target.host);

@@ -119,8 +119,8 @@ static enum store_get get(struct request *r, struct store_key key, struct slice 
 struct target request_target(const struct request *r)
 {
 	return (struct target){
-		.https = r->log.scheme.len == 5, .host = r->log.host, .port = r->head.port, .path = r->head.path, .normal = r->path,
-		.query = r->head.query,
+		.https = r->log.scheme.len == 5, .host = r->log.host, .port = r->head.port, .authority = r->head.authority,
+		.path = r->head.path, .normal = r->path, .query = r->head.query,
 	};
 }
 

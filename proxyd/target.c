@@ -12,11 +12,7 @@ static void add_query(struct text *text, const struct target *target)
 void target_add_key(struct text *text, const struct target *target)
 {
 	text_add(text, target->https ? SLICE("https://") : SLICE("http://"));
-	text_add(text, target->host);
-	if (target->port && target->port != (target->https ? 443 : 80)) {
-		text_add(text, SLICE(":"));
-		text_add_u64(text, target->port);
-	}
+	text_add(text, target->authority);
 	text_add(text, target->path);
 	add_query(text, target);
 }

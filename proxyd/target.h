@@ -10,13 +10,14 @@ struct target {
 	bool https;
 	struct slice host;             /* lower case, without the port */
 	uint16_t port;                 /* 0: none given */
+	struct slice authority;        /* host[:port] as received, and as the origin sees it */
 	struct slice path;             /* as received */
 	struct slice normal;           /* http_normalise_path() of it */
 	struct slice query;            /* ptr NULL: no '?' */
 };
 
-/* scheme://host[:port]/path[?query]; a default port is left out. The path is taken as received: what the origin may tell
- * apart the cache must tell apart. */
+/* scheme://host[:port]/path[?query], all as received: what the origin may tell apart the cache must tell apart. It may build
+ * links of "site.test:80" or "SITE.test.", which are none for those who ask "site.test". */
 void target_add_key(struct text *text, const struct target *target);
 
 /* The target in origin form. Without a path in proxy_pass it goes out as received. With one, that path replaces the part

@@ -77,3 +77,14 @@ def test_a_daemon_in_front_of_itself_is_a_loop(proxy, origin):
 def test_a_redirect_by_rule_names_path_and_query_in_every_form(proxy, asked):
     daemon = proxy(config('return 301 https://$host$request_uri;'))
     assert daemon.get(asked).headers.get('location') == 'https://site.test/x?y'
+
+
+@pytest.mark.parametrize('host', ['site.test:80', 'site.test:', 'site.test.', 'SITE.test'])
+def test_hosts_that_an_origin_may_tell_apart_are_stored_apart(cached, host):
+    """Else one request with an odd notation makes everybody's redirect lead there."""
+    def handler(request, conn):
+        conn.reply(301, headers=[('Cache-Control', 'max-age=60'), ('Location', 'https://%s/x' % request.headers.get('host'))])
+
+    daemon, _ = cached(handler)
+    assert daemon.get('/', host=host).headers.get('location') == f'https://{host}/x'
+    assert daemon.get('/').headers.get('location') == 'https://site.test/x'
