@@ -373,7 +373,7 @@ static void conn_peek(struct conn *c)
 		return;
 	c->eof = true;
 	if (c->wait != CONN_WAIT_send)
-		conn_wait(c, CONN_WAIT_left, HALF_CLOSED_US);
+		conn_wait(c, CONN_WAIT_left, c->carrier.set->half_closed_timeout);
 }
 
 static void conn_read(struct conn *c)
@@ -407,12 +407,13 @@ static void conn_ready(struct worker *worker, struct io *io, uint32_t events)
 	struct conn *c = (struct conn *)((char *)io - offsetof(struct conn, io));
 
 	(void)worker;
-	if ((events & EPOLLERR) || ((events & EPOLLHUP) && !(events & EPOLLIN))) {
+	/* What came before a reset is still read: a request that was sent makes its line, whatever its client did then. */
+	if (events & EPOLLIN)
+		conn_read(c);
+	if (c->state != CONN_CLOSED && ((events & EPOLLERR) || ((events & EPOLLHUP) && !(events & EPOLLIN)))) {
 		conn_gone(c, END_client_left);
 		return;
 	}
-	if (events & EPOLLIN)
-		conn_read(c);
 	if (c->state != CONN_CLOSED && (events & EPOLLOUT))
 		conn_write_ready(c);
 	if (c->state != CONN_CLOSED && (events & EPOLLHUP) && !(c->io.events & EPOLLIN))

@@ -98,7 +98,7 @@ static ssize_t send_all(struct conn *c, const struct iovec *body, int count)
 	else
 		c->blocked = false;
 	if (sent > 0 && c->eof && all)
-		conn_wait(c, CONN_WAIT_left, HALF_CLOSED_US);
+		conn_wait(c, CONN_WAIT_left, c->carrier.set->half_closed_timeout);
 	return (ssize_t)left;
 }
 

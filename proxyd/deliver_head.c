@@ -156,7 +156,7 @@ bool deliver_head(struct request *r)
 		return false;
 	if (r->head.method == METHOD_HEAD || answer.status == 204 || answer.status == 304)
 		answer.body = ANSWER_NO_BODY;
-	if (answer.status == 204)
+	if (answer.status == 204 || (answer.status == 304 && r->source == SOURCE_text))
 		answer.length = UINT64_MAX;
 	r->log.status = answer.status;
 	if (r->plain) {

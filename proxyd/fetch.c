@@ -298,7 +298,11 @@ void fetch_update_vary_index(struct request *r)
 
 	if (!stored_read(object_head(r->filling), &view))
 		return;
-	if (volume_get(r->volume, r->key, r->key_text, &old) == STORE_HIT && (object_meta(old)->flags & STORED_VARY_INDEX))
+	enum store_get got = volume_get(r->volume, r->key, r->key_text, &old);
+	/* On disk again since it was looked up: it most likely has the spec, and must not be replaced by one that has no other. */
+	if (got == STORE_LOAD && r->variant_known)
+		return;
+	if (got == STORE_HIT && (object_meta(old)->flags & STORED_VARY_INDEX))
 		list.text = object_head(old);
 	struct slice text = vary_index_add(&r->arena, list, view.spec, r->variant_key, r->location->set.variants_max, &evicted,
 		&has_evicted, &changed);

@@ -32,7 +32,6 @@ struct origin_conn {
 	/* while idle */
 	struct upstream *upstream;
 	struct upstream_link by_place, by_upstream;
-	bool look_before_use; /* its last answer had no body by rule: a body sent all the same may be on its way */
 };
 
 struct read_buffer {

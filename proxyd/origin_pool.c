@@ -120,14 +120,12 @@ static bool conn_is_quiet(const struct origin_conn *conn)
 bool origin_conn_reuse(struct exchange *ex)
 {
 	struct upstream_link *ring = &ex->pick.place->idle;
-	/* The loop drops idle connections that stir, but not those that stirred in this very round. A look costs a system
-	 * call, so it is taken where the request could not be sent again, or where unasked bytes are likely. */
-	bool precious = !ex->idempotent || ex->content_length != 0;
-
+	/* The loop drops idle connections that stir, but not those that stirred in this very round: bytes that nobody asked for
+	 * would be taken for the answer to this request. One look for each reuse is what that costs. */
 	while (ring->next != ring) {
 		struct origin_conn *conn = LINK_CONN(ring->next, by_place);
 
-		if ((precious || conn->look_before_use) && !conn_is_quiet(conn)) {
+		if (!conn_is_quiet(conn)) {
 			origin_conn_close(ex->worker, &conn);
 			continue;
 		}
@@ -160,7 +158,6 @@ void origin_conn_keep(struct exchange *ex)
 	ex->conn = NULL;
 	conn->exchange = NULL;
 	conn->upstream = upstream;
-	conn->look_before_use = ex->body.framing == FRAMING_none;
 	link_add_first(&conn->place->idle, &conn->by_place);
 	link_add_first(&upstream->idle, &conn->by_upstream);
 	upstream->idle_count++;

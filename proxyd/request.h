@@ -176,7 +176,8 @@ void request_pump_content(struct request *request);
 void request_stop_exchange(struct request *request);
 /* step_lookup.c: the key of the variant that this request selects by a Vary spec: r->variant_*. False: too long. */
 struct target request_target(const struct request *request);
-void request_key_make(struct request *request);
+/* False: no memory for it. */
+bool request_key_make(struct request *request);
 bool request_variant_key(struct request *request, struct slice spec);
 void request_object_wake(struct object_waiter *waiter);
 void request_load_free(struct request *request);

@@ -124,16 +124,19 @@ struct target request_target(const struct request *r)
 	};
 }
 
-void request_key_make(struct request *r)
+bool request_key_make(struct request *r)
 {
 	struct target target = request_target(r);
 	struct text text;
 
 	text_init(&text, &r->arena, target.host.len + target.path.len + target.query.len + 24);
 	target_add_key(&text, &target);
+	if (text.overflowed)
+		return false;
 	r->key_text = text_slice(&text);
 	r->key = store_key_make(r->key_text);
 	r->log.key = r->key.hi;
+	return true;
 }
 
 bool request_variant_key(struct request *r, struct slice spec)
@@ -296,8 +299,8 @@ enum step step_lookup(struct request *r)
 		flight_end(&r->flight, 0);
 		return STEP_answer;
 	}
-	if (!r->key_text.len)
-		request_key_make(r);
+	if (!r->key_text.len && !request_key_make(r))
+		return request_refuse(r, REFUSAL_head_too_large);
 	r->variant_text.len = 0;
 	switch (find(r)) {
 	case STORE_LOAD: return STEP_wait;

@@ -11,7 +11,9 @@ enum step step_route(struct request *r)
 		return request_refuse(r, REFUSAL_target_form);
 	r->path = slice_make(normal, (size_t)len);
 	/* The server's own `return` comes before its locations, as in nginx. */
-	struct conf_location *location = r->server->fallback->return_code ? r->server->fallback : conf_find_location(r->server, r->path);
+	/* OPTIONS * is about the server as a whole: it goes where its root goes. */
+	struct slice routed = slice_eq(r->path, SLICE("*")) ? SLICE("/") : r->path;
+	struct conf_location *location = r->server->fallback->return_code ? r->server->fallback : conf_find_location(r->server, routed);
 	if (!location)
 		return request_refuse(r, REFUSAL_no_route);
 	r->location = location;

@@ -20,6 +20,7 @@ SETTING(client_body_hold,      SIZE, "64k", "0", "16m",     H|S|L, "This much of
 SETTING(keepalive_timeout,     TIME, "75s", "0", "1d",      H|S,   "How long an idle client connection stays open; 0: closed after each answer.")
 SETTING(keepalive_requests,    COUNT, "100000", "1", "1000000000", H|S, "Most requests of one client connection.")
 SETTING(send_timeout,          TIME, "60s", "100ms", "1d",  H|S|L, "Longest time that a client may read nothing while there is something to send.")
+SETTING(half_closed_timeout,   TIME, "5s", "0", "1h",        H|S|L, "A client that has closed its sending half and gets nothing for this long, from an origin that is asked for it alone, is taken to have left.")
 SETTING(stream_buffer,         SIZE, "64k", "64k", "64m",   H|S|L, "Most bytes of one answer that wait in memory for one client.")
 SETTING(proxy_connect_timeout, TIME, "5s", "10ms", "10m",   H|S|L, "Longest time to connect to an origin.")
 SETTING(proxy_send_timeout,    TIME, "60s", "10ms", "1d",   H|S|L, "Longest time that an origin may read nothing while there is something to send.")
