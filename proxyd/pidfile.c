@@ -12,6 +12,35 @@
 
 enum { PATH_BYTES = 4096 };
 
+/* Who ends removes the file before the lock goes: between our open and our lock it may have become a file without a name,
+ * which nobody would find. */
+static bool still_has_name(int fd, const char *name)
+{
+	struct stat mine, named;
+
+	return fstat(fd, &mine) == 0 && stat(name, &named) == 0 && mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
+}
+
+/* The file, locked; -1 with errno, which is EWOULDBLOCK when another process has it. */
+static int locked_open(const char *name)
+{
+	for (;;) {
+		int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644), err;
+
+		if (fd < 0)
+			return -1;
+		if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+			err = errno;
+			close(fd);
+			errno = err;
+			return -1;
+		}
+		if (still_has_name(fd, name))
+			return fd;
+		close(fd);
+	}
+}
+
 bool pid_file_take(struct slice path, struct pid_file *ret_file, char why[256])
 {
 	char name[PATH_BYTES], text[32];
@@ -20,12 +49,12 @@ bool pid_file_take(struct slice path, struct pid_file *ret_file, char why[256])
 	if (path.len == 0)
 		return true;
 	snprintf(name, sizeof(name), "%.*s", SLICE_ARG(path));
-	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(fd, 0) == 0 && fchmod(fd, 0644) == 0 && pwrite(fd, text, (size_t)len, 0) == len) {
+	fd = locked_open(name);
+	if (fd >= 0 && ftruncate(fd, 0) == 0 && fchmod(fd, 0644) == 0 && pwrite(fd, text, (size_t)len, 0) == len) {
 		*ret_file = (struct pid_file){ must(strdup(name)), fd };
 		return true;
 	}
-	snprintf(why, 256, "pid '%.150s': %s", name, fd >= 0 && errno == EWOULDBLOCK ? "another proxyd is running with it" : strerror(errno));
+	snprintf(why, 256, "pid '%.150s': %s", name, errno == EWOULDBLOCK ? "another proxyd is running with it" : strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return false;
