@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "diag.h"
 #include "log_file.h"
 #include "log_ring.h"
 
@@ -41,6 +42,7 @@ struct access_log {
 	struct log_file file;
 	char *line;                          /* room for one line */
 	uint64_t owed;                       /* sum over the rings */
+	bool failing;                        /* the file took less than it was given, and that has been told */
 };
 
 /* ---- waking the thread ---- */
@@ -153,13 +155,26 @@ static void piece_settle(struct access_log *log, struct log_ring *ring, const st
 	}
 }
 
+/* Who runs the daemon hears when lines begin to be lost, and when that is over; not each time in between. */
+static void failure_tell(struct access_log *log, bool failed, int err)
+{
+	if (failed == log->failing)
+		return;
+	log->failing = failed;
+	if (failed)
+		diag(DIAG_error, "access log '%s' cannot be written: %s; lines are lost, and counted", log->file.path, strerror(err));
+	else
+		diag(DIAG_notice, "access log '%s' is written again; %lu lines were lost since the start", log->file.path,
+			(unsigned long)access_log_lost(log));
+}
+
 /* Some rings in one write: of each its gap record, when one is due, and its lines. */
 static bool rings_write(struct access_log *log, struct log_ring *rings, unsigned count)
 {
 	struct iovec pieces[LOG_FILE_PIECES_MAX];
 	struct log_ring *of[LOG_FILE_PIECES_MAX];
 	int n = 0;
-	size_t written;
+	size_t written, total = 0;
 
 	for (struct log_ring *ring = rings; ring < rings + count; ring++) {
 		struct slice lines = log_ring_read(ring);
@@ -175,7 +190,11 @@ static bool rings_write(struct access_log *log, struct log_ring *rings, unsigned
 	}
 	if (n == 0)
 		return false;
+	for (int i = 0; i < n; i++)
+		total += pieces[i].iov_len;
+	errno = 0;
 	written = log_file_write(&log->file, pieces, n);
+	failure_tell(log, written < total, errno);
 	for (int i = 0; i < n; i++) {
 		size_t part = written < pieces[i].iov_len ? written : pieces[i].iov_len;
 

@@ -194,8 +194,11 @@ def test_a_gap_record_counts_what_a_full_disk_lost(small_disk, proxy, origin):
     daemon.records(1)
     fill_disk(small_disk / 'filler')
     until('a lost line', lambda: ask('/lost') or lost_lines(daemon))
+    daemon.wait_said(r'error: access log .*access\.csv.* cannot be written: No space left on device')
     os.remove(small_disk / 'filler')
     until('a gap record', lambda: ask('/after') or [r for r in daemon.all_records() if r['rec'] == 'gap'])
+    daemon.wait_said(r'access log .* is written again; [0-9]+ lines were lost')
+    assert daemon.said().count('cannot be written') == 1, 'told once, not at each try'
     daemon.stop()
     records = daemon.all_records()
     lost = sum(int(r['lost']) for r in records if r['rec'] == 'gap')
