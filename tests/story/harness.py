@@ -162,15 +162,16 @@ class Wire:
 
     def at_end(self):
         """Whether the other end has closed; reads nothing when it has not, and does not wait."""
-        self.sock.setblocking(False)
         try:
+            self.sock.setblocking(False)
             return self.sock.recv(1, socket.MSG_PEEK) == b''
         except BlockingIOError:
             return False
-        except ConnectionResetError:
+        except OSError:                  # reset; or the origin's own thread saw the end first and has closed it
             return True
         finally:
-            self.sock.settimeout(DEADLINE)
+            if self.sock.fileno() >= 0:
+                self.sock.settimeout(DEADLINE)
 
 
 class Response:
