@@ -128,6 +128,7 @@ static void test_newest_first(void **state)
 	struct upstream up = { .idle = { &up.idle, &up.idle }, .named = true };
 	struct exchange *ex = must(calloc(1, sizeof *ex));
 	struct origin_conn *conns[3];
+	int ends[3][2];
 
 	(void)state;
 	bench_init(b);
@@ -141,7 +142,8 @@ static void test_newest_first(void **state)
 	ex->body.framing = FRAMING_length;
 	for (size_t i = 0; i < 3; i++) {
 		conns[i] = must(calloc(1, sizeof *conns[i]));
-		conns[i]->io.fd = socket(AF_INET, SOCK_STREAM, 0);
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends[i]), 0);
+		conns[i]->io.fd = ends[i][0];
 		conns[i]->place = &place;
 		ex->conn = conns[i];
 		origin_conn_keep(ex);
@@ -154,6 +156,8 @@ static void test_newest_first(void **state)
 	}
 	assert_false(origin_conn_reuse(ex));
 	assert_int_equal(up.idle_count, 0);
+	for (size_t i = 0; i < 3; i++)
+		close(ends[i][1]);
 	loop_close(&b->loop);
 	free(ex);
 	free(b);
