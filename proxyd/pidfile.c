@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,7 +20,7 @@ static bool still_has_name(int fd, const char *name)
 	return fstat(fd, &mine) == 0 && stat(name, &named) == 0 && mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
 }
 
-/* The file, locked; -1 with errno, which is EWOULDBLOCK when another process has it. */
+/* The file, locked; -1 with errno, which is EAGAIN when another process has it. */
 static int locked_open(const char *name)
 {
 	for (;;) {
@@ -29,7 +28,8 @@ static int locked_open(const char *name)
 
 		if (fd < 0)
 			return -1;
-		if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
 			err = errno;
 			close(fd);
 			errno = err;
@@ -54,7 +54,7 @@ bool pid_file_take(struct slice path, struct pid_file *ret_file, char why[256])
 		*ret_file = (struct pid_file){ must(strdup(name)), fd };
 		return true;
 	}
-	snprintf(why, 256, "pid '%.150s': %s", name, errno == EWOULDBLOCK ? "another proxyd is running with it" : strerror(errno));
+	snprintf(why, 256, "pid '%.150s': %s", name, errno == EAGAIN || errno == EACCES ? "another proxyd is running with it" : strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return false;
@@ -85,7 +85,9 @@ pid_t pid_file_read(struct slice path, char why[256])
 		return 0;
 	}
 	pid = pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
-	if (flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK || pid < 2) {
+	/* Asks who holds it, without holding it for a moment itself: a daemon that starts just then must not be turned away. */
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	if (fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type == F_UNLCK || pid < 2) {
 		snprintf(why, 256, "no proxyd is running: nobody holds the pid file '%.150s'", name);
 		pid = 0;
 	}
