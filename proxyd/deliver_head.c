@@ -83,7 +83,9 @@ static bool client_has_it(struct request *r, const struct stored_view *view, uns
 		return false;
 	if (!r->head.times[FIELD_if_none_match] && !r->head.times[FIELD_if_modified_since])
 		return false;
-	return cache_precondition(&r->head, view->etag, view->last_modified, r->worker->wall_us) == PRECONDITION_not_modified;
+	/* Without Last-Modified the Date of the answer bounds when it was made (RFC 9111 section 4.3.2). */
+	struct slice modified = view->last_modified.len ? view->last_modified : view->date;
+	return cache_precondition(&r->head, view->etag, modified, r->worker->wall_us) == PRECONDITION_not_modified;
 }
 
 static bool head_of_object(struct request *r, struct answer *answer)
@@ -100,6 +102,8 @@ static bool head_of_object(struct request *r, struct answer *answer)
 		r->log.object_bytes = (int64_t)object_size(r->object);
 	if (view.spec.len && r->variant_text.len)
 		r->log.variant = r->variant_key.hi;
+	if (r->first_head.len && r->object == r->filling && !stored_read(r->first_head, &view))
+		return false;
 	log_view(r, &view);
 	r->date_us = view.date.len ? 0 : meta->stored_us;
 	r->blocks[0] = view.block;

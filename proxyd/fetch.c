@@ -23,7 +23,12 @@ enum nostore fetch_nostore(enum store_err err)
 bool fetch_may_serve_stale(const struct request *r)
 {
 	struct cache_object stored = stored_rules(object_meta(r->stale));
+	struct cache_control asked;
 
+	/* A client may ask for less than the answer allows (RFC 5861 section 4). */
+	cache_control_parse(&r->head, FIELD_cache_control, &asked);
+	if (asked.stale_if_error >= 0 && r->worker->wall_us - object_meta(r->stale)->expires_us > asked.stale_if_error * 1000000)
+		return false;
 	return cache_may_use_on_error(&stored, (int64_t)r->location->set.stale_on_error, r->worker->wall_us);
 }
 
@@ -53,10 +58,13 @@ static struct verdict_store judge(struct request *r, const struct http_head *hea
 		.heuristic_max_us = (int64_t)set->heuristic_max, .object_max = set->object_max,
 	};
 
-	/* An answer to HEAD is judged for the stored one that it speaks of, which answers GET. */
+	/* What is stored answers GET: an answer to HEAD is judged for the stored one that it speaks of, one to POST for what it
+	 * says it is. */
 	struct http_head asked = r->head;
-	if (asked.method == METHOD_HEAD)
+	if (asked.method == METHOD_HEAD || r->post_as_get) {
 		asked.method = METHOD_GET;
+		asked.framing = FRAMING_none;
+	}
 	return cache_may_store(&asked, head, &with);
 }
 
@@ -74,9 +82,11 @@ static struct object_meta meta_of(const struct verdict_store *v, unsigned status
 
 static enum nostore reason_not_to_try(const struct request *r, const struct verdict_store *v, const struct http_head *head)
 {
-	if (!r->use_cache)
+	if (r->post_as_get && v->reason == NOSTORE_none && (v->heuristic || v->lifetime_us <= 0))
+		return NOSTORE_method;
+	if (!r->use_cache && !r->post_as_get)
 		return (enum nostore)r->log.nostore;
-	if (!r->may_store)
+	if (!r->may_store && !r->post_as_get)
 		return r->head.method == METHOD_GET ? NOSTORE_partial : NOSTORE_method;
 	if (v->reason)
 		return v->reason;
@@ -100,6 +110,12 @@ static enum nostore begin_filling(struct request *r, const struct http_head *hea
 	struct slice kept = stored_build(&r->arena, head, cc, true, slice_make(spec, (size_t)spec_len));
 	if (!kept.len || kept.len > STORE_HEAD_MAX)
 		return NOSTORE_head_too_large;
+	/* Fields that no-cache="..." and private="..." name are this client's, and only missing from what others get. */
+	if (cc->no_cache_fields || cc->private_fields) {
+		struct cache_control all = *cc;
+		all.no_cache_fields = all.private_fields = false;
+		r->first_head = stored_build(&r->arena, head, &all, true, SLICE(""));
+	}
 	struct object_meta meta = meta_of(v, head->status, r->worker->wall_us, spec_len > 0);
 	uint64_t size = head->framing == FRAMING_length ? head->length : head->framing == FRAMING_none ? 0 : STORE_SIZE_UNKNOWN;
 	enum store_err err = object_new(r->volume, spec_len ? r->variant_key : r->key, spec_len ? r->variant_text : r->key_text,
@@ -268,6 +284,8 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 		return;
 	}
 	request_invalidate(r, head);
+	r->post_as_get = r->head.method == METHOD_POST && r->volume && !r->log.req_login && head->status >= 200 && head->status < 300
+		&& request_names_itself(r, http_header_value(head, FIELD_content_location)) && request_key_make(r);
 	retire_stale(r, head);
 	object_unref(&r->stale);
 	cache_control_effective(head, &cc);
@@ -276,8 +294,10 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 	why = reason_not_to_try(r, &v, head);
 	if (!why)
 		why = begin_filling(r, head, &v, &cc);
-	if (!why)
+	if (!why) {
+		r->log.nostore = NOSTORE_none;
 		return;
+	}
 	r->log.nostore = (uint8_t)why;
 	bool remember = is_uncacheable(why) && r->flight;
 	flight_end(&r->flight, remember ? r->worker->now_us + r->location->set.hit_for_miss_time : 0);
@@ -304,8 +324,9 @@ void fetch_update_vary_index(struct request *r)
 		return;
 	if (got == STORE_HIT && (object_meta(old)->flags & STORED_VARY_INDEX))
 		list.text = object_head(old);
-	struct slice text = vary_index_add(&r->arena, list, view.spec, r->variant_key, r->location->set.variants_max, &evicted,
-		&has_evicted, &changed);
+	struct vary_variant variant = { .spec = view.spec, .key = r->variant_key };
+	request_variant_language(r, view.block, &variant.language, &variant.values);
+	struct slice text = vary_index_add(&r->arena, list, &variant, r->location->set.variants_max, &evicted, &has_evicted, &changed);
 	if (changed && text.len && text.len <= VARY_INDEX_MAX
 			&& object_new(r->volume, r->key, r->key_text, &meta, text, 0, &index) == STORE_OK)
 		object_finish(index);

@@ -90,3 +90,10 @@ void request_invalidate(struct request *r, const struct http_head *response)
 	drop_named(r, http_header_value(response, FIELD_location));
 	drop_named(r, http_header_value(response, FIELD_content_location));
 }
+
+bool request_names_itself(struct request *r, struct slice reference)
+{
+	struct target own = request_target(r), named = own;
+
+	return reference.len && resolve(r, reference, &named) && slice_eq(named.path, own.path) && slice_eq(named.query, own.query);
+}

@@ -81,6 +81,8 @@ struct request {
 	bool solo;                     /* fetch without waiting for others */
 	bool hit_for_miss, was_collapsed, revalidating;
 	bool variant_known;            /* other variants of the URL are stored */
+	bool post_as_get;              /* the answer to POST says that it is what GET would get (RFC 9110 section 9.3.3) */
+	struct slice first_head;       /* of an object that is being filled: with the fields that only this client gets; kept form */
 	struct slice key_text;
 	struct store_key key;
 	struct slice variant_text;     /* whole text of the variant's key; empty: none known */
@@ -164,6 +166,8 @@ void request_fetch_client_gone(struct request *request);
 struct request *request_new(struct worker *worker);
 /* invalidate.c: a successful unsafe request makes what is stored for its URL, and for those its answer names, void. */
 void request_invalidate(struct request *request, const struct http_head *response);
+/* Whether a URI reference (Content-Location) names the request's own URL. */
+bool request_names_itself(struct request *request, struct slice reference);
 /* refresh.c: fetches r->object anew in the background, unless that is under way. */
 void request_refresh(struct request *request);
 /* step_receive.c */
@@ -179,6 +183,7 @@ struct target request_target(const struct request *request);
 /* False: no memory for it. */
 bool request_key_make(struct request *request);
 bool request_variant_key(struct request *request, struct slice spec);
+void request_variant_language(const struct request *request, struct slice block, struct slice *ret_language, struct slice *ret_values);
 void request_object_wake(struct object_waiter *waiter);
 void request_load_free(struct request *request);
 /* fetch_head.c: the head that goes to the origin. Empty when it does not fit. */

@@ -162,6 +162,70 @@ bool request_variant_key(struct request *r, struct slice spec)
 
 /* ---- what is stored ---- */
 
+/* The language that a request likes best, from the values of its Accept-Language as vary_text() puts them (in order of
+ * quality, without q=1). Empty when it is not exactly one. */
+static struct slice best_language(struct slice values)
+{
+	const char *end = values.ptr + values.len;
+	const char *comma = memchr(values.ptr, ',', values.len), *q = memchr(values.ptr, ';', values.len);
+
+	if (!comma)
+		comma = end;
+	if (q && q < comma)
+		return (struct slice){ NULL, 0 };
+	const char *next = comma < end ? memchr(comma + 1, ',', (size_t)(end - comma - 1)) : NULL;
+	if (comma < end && (!q || (next && next < q)))
+		return (struct slice){ NULL, 0 };
+	return slice_make(values.ptr, (size_t)(comma - values.ptr));
+}
+
+/* What the spec accept-language has as its values in r->variant_text. False: it is another spec. */
+static bool language_values(const struct request *r, struct slice *ret_values)
+{
+	const struct slice mark = SLICE("\naccept-language\naccept-language=");
+	struct slice text = r->variant_text;
+	size_t head = r->key_text.len + mark.len;
+
+	if (text.len <= head || !slice_starts(slice_make(text.ptr + r->key_text.len, mark.len), mark))
+		return false;
+	*ret_values = slice_make(text.ptr + head, text.len - head - 1);
+	return true;
+}
+
+/* Who likes one language best may have any stored answer in it: the origin has it, and would not choose another (RFC 9111
+ * section 4.1). */
+static enum store_get find_best_language(struct request *r, struct vary_index list)
+{
+	struct slice values, language, other;
+	enum store_get got = STORE_MISS;
+
+	if (!language_values(r, &values) || (language = best_language(values)).len == 0)
+		return STORE_MISS;
+	for (size_t pos = 0; got == STORE_MISS && vary_index_next_language(list, &pos, language, &other);) {
+		struct slice text = arena_printf(&r->arena, "%.*s\naccept-language\naccept-language=%.*s\n", SLICE_ARG(r->key_text), SLICE_ARG(other));
+		struct store_key key = store_key_make(text);
+		got = text.len ? get(r, key, text) : STORE_MISS;
+		if (got == STORE_HIT) {
+			r->variant_text = text;
+			r->variant_key = key;
+		}
+	}
+	return got;
+}
+
+/* For the index: the language of an answer that was selected by Accept-Language alone. */
+void request_variant_language(const struct request *r, struct slice block, struct slice *ret_language, struct slice *ret_values)
+{
+	struct slice name, value;
+
+	*ret_language = (struct slice){ NULL, 0 };
+	if (!language_values(r, ret_values))
+		return;
+	for (size_t pos = 0; stored_next_field(block, &pos, &name, &value);)
+		if (slice_eq_nocase(name, SLICE("content-language")) && !memchr(value.ptr, ' ', value.len) && !memchr(value.ptr, ',', value.len))
+			*ret_language = value;
+}
+
 /* Among the variants that the index lists, the one this request selects. Without one the first spec's key stays in
  * r->variant_*: what will most likely be fetched. */
 static enum store_get find_variant(struct request *r)
@@ -182,6 +246,8 @@ static enum store_get find_variant(struct request *r)
 			first_key = r->variant_key;
 		}
 		got = get(r, r->variant_key, r->variant_text);
+		if (got == STORE_MISS)
+			got = find_best_language(r, list);
 	}
 	if (got == STORE_MISS) {
 		r->variant_text = first_text;

@@ -12,8 +12,14 @@ static bool is_kept(const struct http_header *h, const struct cache_control *cc,
 		return false;
 	if (!to_store)
 		return true;
-	if (h->id == FIELD_age)
+	switch (h->id) {
+	case FIELD_age:
+	/* What concerns one hop is not stored (RFC 9111 section 3.1). */
+	case FIELD_proxy_authenticate: case FIELD_proxy_authentication_info: case FIELD_proxy_authorization:
 		return false;
+	default:
+		break;
+	}
 	if (cc->private_fields && cache_names_have(cc->private_names, h->name))
 		return false;
 	return !(cc->no_cache_fields && cache_names_have(cc->no_cache_names, h->name));
@@ -228,34 +234,59 @@ static void index_add_line(struct text *text, const char *kind, struct slice val
 	text_add(text, SLICE("\n"));
 }
 
-struct slice vary_index_add(struct arena *arena, struct vary_index old, struct slice spec, struct store_key variant, size_t variants_max,
+bool vary_index_next_language(struct vary_index index, size_t *pos, struct slice language, struct slice *ret_values)
+{
+	struct slice line;
+
+	while (index_line(index.text, pos, 'L', &line)) {
+		const char *space = memchr(line.ptr, ' ', line.len);
+		if (!space || !slice_eq_nocase(slice_make(line.ptr, (size_t)(space - line.ptr)), language))
+			continue;
+		*ret_values = slice_make(space + 1, (size_t)(line.ptr + line.len - space - 1));
+		return true;
+	}
+	return false;
+}
+
+/* Old lines of a kind, but for one, as many as fit. */
+static void index_keep(struct text *text, struct vary_index old, char kind, struct slice but, size_t room, bool *ret_had)
+{
+	char mark[2] = { kind, ' ' };
+	struct slice line;
+
+	*ret_had = false;
+	for (size_t pos = 0; index_line(old.text, &pos, kind, &line);) {
+		if (slice_eq(line, but))
+			*ret_had = true;
+		else if (room > 0 && room--)
+			index_add_line(text, mark, line);
+	}
+}
+
+struct slice vary_index_add(struct arena *arena, struct vary_index old, const struct vary_variant *variant, size_t variants_max,
 	struct store_key *ret_evicted, bool *ret_has_evicted, bool *ret_changed)
 {
 	char hex[33];
-	struct slice line;
+	struct slice line, key = { hex, 32 }, language = { NULL, 0 };
 	struct text text;
-	bool had_spec = false, had_variant = false;
-	size_t specs = 1, variants = 1;
+	bool had_spec, had_variant, had_language = true;
+	size_t variants = 0;
 
-	snprintf(hex, sizeof(hex), "%016llx%016llx", (unsigned long long)variant.hi, (unsigned long long)variant.lo);
+	snprintf(hex, sizeof(hex), "%016llx%016llx", (unsigned long long)variant->key.hi, (unsigned long long)variant->key.lo);
+	text_init(&text, arena, old.text.len + variant->spec.len + variant->language.len + variant->values.len + 64);
+	index_add_line(&text, "S ", variant->spec);
+	index_keep(&text, old, 'S', variant->spec, VARY_SPECS_MAX - 1, &had_spec);
+	index_add_line(&text, "V ", key);
+	index_keep(&text, old, 'V', key, variants_max - 1, &had_variant);
+	if (variant->language.len)
+		language = arena_printf(arena, "%.*s %.*s", SLICE_ARG(variant->language), SLICE_ARG(variant->values));
+	if (language.len)
+		index_add_line(&text, "L ", language);
+	index_keep(&text, old, 'L', language, variants_max - (language.len > 0), &had_language);
 	*ret_has_evicted = false;
-	text_init(&text, arena, old.text.len + spec.len + 48);
-	index_add_line(&text, "S ", spec);
-	for (size_t pos = 0; index_line(old.text, &pos, 'S', &line);) {
-		if (slice_eq(line, spec))
-			had_spec = true;
-		else if (specs < VARY_SPECS_MAX && ++specs)
-			index_add_line(&text, "S ", line);
-	}
-	index_add_line(&text, "V ", slice_make(hex, 32));
-	for (size_t pos = 0; index_line(old.text, &pos, 'V', &line);) {
-		if (slice_eq(line, slice_make(hex, 32)))
-			had_variant = true;
-		else if (variants < variants_max && ++variants)
-			index_add_line(&text, "V ", line);
-		else
+	for (size_t pos = 0; index_line(old.text, &pos, 'V', &line);)
+		if (!slice_eq(line, key) && ++variants > variants_max - 1)
 			*ret_has_evicted = key_from_hex(line, ret_evicted);
-	}
-	*ret_changed = !had_spec || !had_variant || !slice_eq(text_slice(&text), old.text);
+	*ret_changed = !had_spec || !had_variant || (language.len && !had_language) || !slice_eq(text_slice(&text), old.text);
 	return text_slice(&text);
 }

@@ -59,14 +59,17 @@ struct cache_object stored_rules(const struct object_meta *meta);
 /* Walks the lines of a block; *pos starts at 0. */
 bool stored_next_field(struct slice block, size_t *pos, struct slice *ret_name, struct slice *ret_value);
 
-/* The object that lists a URL's Vary specs and variants: lines "S spec\n" and "V hex of the variant's key\n", newest
- * first. */
+/* The object that lists a URL's Vary specs and variants: lines "S spec\n", "V hex of the variant's key\n" and, for the spec
+ * accept-language, "L language values\n": the Content-Language that was the answer to these values. Newest first. */
 struct vary_index { struct slice text; };
 enum { VARY_SPECS_MAX = 8, VARY_INDEX_MAX = 32 * 1024 };
 /* False at the end. */
 bool vary_index_next_spec(struct vary_index index, size_t *pos, struct slice *ret_spec);
 /* The text with this spec first and this variant first, bounded: *ret_evicted is the variant that had to go. */
-struct slice vary_index_add(struct arena *arena, struct vary_index old, struct slice spec, struct store_key variant, size_t variants_max,
+struct vary_variant { struct slice spec; struct store_key key; struct slice language, values; /* empty: none */ };
+struct slice vary_index_add(struct arena *arena, struct vary_index old, const struct vary_variant *variant, size_t variants_max,
 	struct store_key *ret_evicted, bool *ret_has_evicted, bool *ret_changed);
+/* The next values that got an answer in this language. False at the end. */
+bool vary_index_next_language(struct vary_index index, size_t *pos, struct slice language, struct slice *ret_values);
 
 #endif

@@ -34,6 +34,7 @@
 	X(max_forwards,        "max-forwards",        0) \
 	X(pragma,              "pragma",              0) \
 	X(proxy_authenticate,  "proxy-authenticate",  0) \
+	X(proxy_authentication_info, "proxy-authentication-info", 0) \
 	X(proxy_authorization, "proxy-authorization", HTTP_KEEP) \
 	X(proxy_connection,    "proxy-connection",    HTTP_HOP) \
 	X(range,               "range",               HTTP_KEEP) \

@@ -429,18 +429,6 @@ def test_400_slow_readers_of_6_megabytes_take_tens_of_megabytes(cached):
     assert len(o.requests) == 1
 
 
-def test_an_unasked_second_answer_is_never_the_next_request_s(cached):
-    """It came on the same connection, in the same packet or the next."""
-    def handler(request, conn):
-        conn.reply(headers=[('Cache-Control', 'no-store')], body=request.target)
-        conn.send(b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong')
-
-    daemon, o = cached(handler)
-    with daemon.client() as client:
-        for i in range(200):
-            assert client.get(f'/{i}').body.decode() == f'/{i}'
-
-
 @pytest.mark.parametrize('target', ['*', 'http://site.test'])
 def test_options_for_the_whole_server_is_passed_on(cached, target):
     daemon, o = cached()

@@ -157,7 +157,8 @@ static void an_index_keeps_the_newest_specs_and_variants(void **state)
 	for (unsigned i = 0; i < 20; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "spec%u", i);
-		index.text = vary_index_add(&arena, index, arena_copy(&arena, slice_str(name)), (struct store_key){ i, i }, 4, &evicted, &has_evicted, &changed);
+		struct vary_variant variant = { .spec = arena_copy(&arena, slice_str(name)), .key = { i, i } };
+		index.text = vary_index_add(&arena, index, &variant, 4, &evicted, &has_evicted, &changed);
 		assert_true(changed);
 		assert_int_equal(has_evicted, i >= 4);
 		if (has_evicted)
@@ -167,9 +168,38 @@ static void an_index_keeps_the_newest_specs_and_variants(void **state)
 		if (count++ == 0)
 			assert_true(slice_eq(spec, SLICE("spec19")));
 	assert_int_equal(count, VARY_SPECS_MAX);
-	struct slice same = vary_index_add(&arena, index, SLICE("spec19"), (struct store_key){ 19, 19 }, 4, &evicted, &has_evicted, &changed);
+	struct vary_variant last = { .spec = SLICE("spec19"), .key = { 19, 19 } };
+	struct slice same = vary_index_add(&arena, index, &last, 4, &evicted, &has_evicted, &changed);
 	assert_false(changed);
 	assert_true(slice_eq(same, index.text));
+	arena_release(&arena);
+}
+
+static void an_index_knows_which_values_got_which_language(void **state)
+{
+	struct vary_index index = { { "", 0 } };
+	struct vary_variant variants[] = {
+		{ SLICE("accept-language"), { 1, 1 }, SLICE("de"), SLICE("en,de") }, { SLICE("accept-language"), { 2, 2 }, SLICE("fr"), SLICE("fr") },
+		{ SLICE("cookie"), { 3, 3 }, { NULL, 0 }, { NULL, 0 } }, { SLICE("accept-language"), { 4, 4 }, SLICE("de"), SLICE("de,fr;q=0.5") },
+	};
+	struct store_key evicted;
+	struct slice values;
+	bool has_evicted, changed;
+	size_t pos = 0;
+
+	(void)state;
+	arena_init(&arena);
+	for (size_t i = 0; i < COUNT_OF(variants); i++) {
+		index.text = vary_index_add(&arena, index, &variants[i], 8, &evicted, &has_evicted, &changed);
+		assert_true(changed && !has_evicted);
+	}
+	assert_true(vary_index_next_language(index, &pos, SLICE("DE"), &values));
+	assert_true(slice_eq(values, SLICE("de,fr;q=0.5")));
+	assert_true(vary_index_next_language(index, &pos, SLICE("DE"), &values));
+	assert_true(slice_eq(values, SLICE("en,de")));
+	assert_false(vary_index_next_language(index, &pos, SLICE("DE"), &values));
+	pos = 0;
+	assert_false(vary_index_next_language(index, &pos, SLICE("d"), &values));
 	arena_release(&arena);
 }
 
@@ -200,6 +230,7 @@ int main(void)
 		cmocka_unit_test(every_damaged_length_is_refused),
 		cmocka_unit_test(a_304_block_has_no_fields_of_a_body),
 		cmocka_unit_test(an_index_keeps_the_newest_specs_and_variants),
+		cmocka_unit_test(an_index_knows_which_values_got_which_language),
 		cmocka_unit_test(an_arena_overflows_once_and_for_all),
 	};
 	return cmocka_run_group_tests_name("stored", tests, NULL, NULL);
