@@ -2,11 +2,12 @@
 # Requests per CPU-second for a cached object of 1 KB: proxyd, nginx (proxy_cache) and haproxy (cache), each with one worker
 # pinned to core 0 and its access log on (proxyd and nginx to a file, haproxy as usual to a datagram socket, here one that
 # nobody reads); wrk on core 1. Rounds alternate, so that a drifting machine is no one's advantage. CPU time is that of the server's process, all threads, from /proc/PID/stat.
-#   ROUNDS=3 SECONDS_EACH=5 CONNECTIONS=32 SIZE=1024 bash tests/bench/hit.sh
+#   ROUNDS=3 SECONDS_EACH=5 CONNECTIONS=32 SIZE=1024 CONTROL="public, max-age=3600" bash tests/bench/hit.sh
+# CONTROL=no-store measures answers that pass instead: the origin (on core 1, with wrk) is asked each time.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$(realpath "${OUT:-build}")
-rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} connections=${CONNECTIONS:-32} size=${SIZE:-1024}
+rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} connections=${CONNECTIONS:-32} size=${SIZE:-1024} control=${CONTROL:-public, max-age=3600}
 export PATH=$PATH:/usr/sbin:/sbin
 run=$(mktemp -d "${TMPDIR:-/tmp}/bench-hit.XXXXXX")
 chmod 755 "$run"
@@ -36,8 +37,8 @@ cat >"$run/origin.conf" <<CONF
 $user
 daemon off; worker_processes 1; pid $run/origin.pid; error_log $run/origin-error.log;
 events { }
-http { $temps access_log off;
-	server { listen 127.0.0.1:$origin; root $run/www; location / { add_header Cache-Control "public, max-age=3600"; default_type text/plain; } } }
+http { $temps access_log off; keepalive_requests 1000000000;
+	server { listen 127.0.0.1:$origin; root $run/www; location / { add_header Cache-Control "$control"; default_type text/plain; } } }
 CONF
 cat >"$run/nginx.conf" <<CONF
 $user
@@ -45,9 +46,11 @@ daemon off; master_process off; worker_processes 1; pid $run/nginx.pid; error_lo
 events { worker_connections 1024; }
 http { $temps
 	keepalive_requests 1000000000; open_file_cache max=1000; tcp_nodelay on;
+	upstream origin { server 127.0.0.1:$origin; keepalive 64; }
+	proxy_http_version 1.1; proxy_set_header Connection "";
 	proxy_cache_path $run/nginx-cache keys_zone=zone:10m;
 	access_log $run/nginx-access.log combined buffer=64k;
-	server { listen 127.0.0.1:$p_nginx; location / { proxy_pass http://127.0.0.1:$origin; proxy_cache zone; } } }
+	server { listen 127.0.0.1:$p_nginx; location / { proxy_pass http://origin; proxy_cache zone; } } }
 CONF
 cat >"$run/haproxy.cfg" <<CONF
 global
