@@ -115,6 +115,8 @@ static int batch_commit(struct batch *batch)
 	for (struct job *job = batch->jobs; rc == 0 && job; job = job->next)
 		if (job->kind == JOB_PUT && job->current && job->err == STORE_OK)
 			rc = job_put(batch, job);
+		else if (job->kind == JOB_RULE)
+			rc = txn_put_rule(&volume->env, batch->txn, job->rule, job->rule->clock);
 	if (rc == 0 && (rc = txn_touch(&volume->env, batch->txn)) == 0 && (rc = txn_pages(&volume->env, batch->txn, &pages)) == 0)
 		rc = txn_commit(&batch->txn);
 	txn_abort(&batch->txn);
@@ -263,6 +265,8 @@ static void batch_finish(struct volume *volume, struct job *jobs)
 	bool disk_error = false, stored = false;
 
 	for (struct job *job = jobs; job; job = job->next) {
+		if (job->kind == JOB_RULE && job->ret_err)
+			*job->ret_err = job->err;
 		if (job->kind != JOB_PUT || !job->current)
 			continue;
 		if (job->err == STORE_OK) {
@@ -294,6 +298,10 @@ void batch_store(struct volume *volume, struct job *jobs)
 			doomed_push(&volume->writer, (struct doomed){ .key = job->key, .generation = job->generation });
 			continue;
 		}
+		if (job->kind == JOB_RULE) {
+			job->err = dead ? STORE_FAILED : STORE_OK;
+			continue;
+		}
 		job->current = index_is_current(volume, job->key, job->generation);
 		if (job->current && dead)
 			job->err = STORE_FAILED;
@@ -313,7 +321,7 @@ void batch_store(struct volume *volume, struct job *jobs)
 		relief_commit(volume);            /* what was dropped must not come back; it may still work */
 	free(batch.changes);
 	for (struct job *job = jobs; rc != 0 && job; job = job->next)
-		if (job->current && job->err == STORE_OK)
+		if ((job->current || job->kind == JOB_RULE) && job->err == STORE_OK)
 			job->err = env_error(rc) == STORE_SYSTEM ? STORE_DISK_ERROR : env_error(rc);
 	batch_finish(volume, jobs);
 	if (env_error(rc) == STORE_DAMAGED)

@@ -37,7 +37,9 @@
 	X(DISK_FULL,  "no room on the disk or in the volume") \
 	X(DISK_ERROR, "the disk returned an error") \
 	X(INDEX_FULL, "the index map is full") \
-	X(FAILED,     "the volume was set aside after an error")
+	X(FAILED,     "the volume was set aside after an error") \
+	X(PURGED,     "a purge came while it was being fetched") \
+	X(RULES_FULL, "too many purges are in force for the size of the volume; purge something wider, or all, once")
 enum store_err {
 #define X(name, text) STORE_##name,
 	STORE_ERRORS(X)
@@ -45,8 +47,12 @@ enum store_err {
 	STORE_ERR_COUNT };
 const char *store_strerror(enum store_err err);
 
-enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024 };
+enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 16 * 1024 };
 #define STORE_SIZE_UNKNOWN UINT64_MAX
+
+/* 128 bits of XXH3 over the key's text. */
+struct store_key { uint64_t hi, lo; };
+struct store_key store_key_make(struct slice text);
 
 /* What happened inside that a person should hear about. text is borrowed for the call. Called from any thread of the
  * library; must not call back into it. */
@@ -62,6 +68,11 @@ struct store_config {
 	uint64_t fill_max;           /* bound of bodies being filled or waiting for the writer; 0: 64 MB */
 	uint32_t batch_bytes;        /* 0: 8 MB */
 	uint32_t batch_us;           /* 0: 50 ms */
+	uint64_t purge_keep_us;      /* how long a purge stays in force at least; 0: 60 s */
+	/* Objects with one of these flags are the caller's bookkeeping: not counted by purges, and untouched by soft ones.
+	 * related(), which may be NULL, writes the keys that such an object leads to, at most `room`, and returns how many. */
+	uint32_t bookkeeping_flags;
+	size_t (*related)(struct slice head, struct store_key *keys, size_t room);
 	void (*event)(void *arg, const struct store_event *event);   /* may be NULL */
 	void *event_arg;
 };
@@ -86,13 +97,11 @@ struct volume_stat {
 	 * (what object_finish() refused is in neither). */
 	uint64_t gets, hits_ram, hits_disk, puts, stored, evicted, dropped_damaged, dropped_error;
 	uint64_t commits, commit_us_max;
+	uint64_t purges, purged;                       /* calls of volume_purge(); objects that hard ones took out */
+	uint64_t purge_rules, purge_rules_max;         /* in force now; the bound */
 	bool failed;                                   /* set aside: nothing is stored any more */
 };
 void volume_stat(struct volume *volume, struct volume_stat *ret_stat);
-
-/* 128 bits of XXH3 over the key's text. */
-struct store_key { uint64_t hi, lo; };
-struct store_key store_key_make(struct slice text);
 
 /* What proxyd wants kept beside the bytes; opaque to the library except `expires_us` (eviction may prefer the stale). */
 struct object_meta {
@@ -104,6 +113,9 @@ struct object_meta {
 	uint32_t flags;              /* proxyd's own: see proxyd/stored.h */
 	uint16_t status;
 	uint16_t reserved;
+	/* volume_purge_clock() of when its origin was asked: purges from then on concern it. 0: of object_new(). */
+	uint64_t born;
+	struct slice tags;           /* each followed by a line end; at most STORE_TAGS_MAX. Copied by object_new() */
 };
 
 /* ---- look-up ---- */
@@ -123,6 +135,34 @@ void volume_load(struct volume *volume, struct store_key key, struct slice key_t
  * commit. Returns whether there was one. */
 bool volume_drop(struct volume *volume, struct store_key key, const struct object *object);
 
+/* ---- purging ----
+ *
+ * A purge is a rule with a number, the clock of the volume: it concerns what was born before it. So it takes effect in the
+ * moment it is made, in constant time, whatever the number of objects, and for what is being filled, too. It is durable when
+ * done() is called. Rules are few: one goes when nothing it concerns is left, or when a wider one covers it. */
+enum purge_kind {
+	PURGE_KEY,                   /* objects whose key's text, up to its first line end, is `text`: variants go on behind it */
+	PURGE_PREFIX,                /* whose key's text begins with `text`; empty: all */
+	PURGE_TAG,                   /* that have exactly this tag */
+};
+struct store_purge {
+	enum purge_kind kind;
+	bool soft;                   /* kept, but stale: object_is_purged(); else gone */
+	struct slice text;           /* without a line end */
+};
+/* In force when it returns STORE_OK. Then done() is called once, in the thread of the library that counts: how many stored
+ * objects it concerns; an error means that it is in force but may be forgotten by a restart. RULES_FULL, TOO_LARGE (or a
+ * text with a line end) or FAILED: nothing happened, done() is not called. Nobody else waits. */
+enum store_err volume_purge(struct volume *volume, const struct store_purge *purge,
+	void (*done)(void *arg, enum store_err err, uint64_t objects), void *arg);
+/* For object_meta.born. */
+uint64_t volume_purge_clock(const struct volume *volume);
+/* Whether a hard purge has lately taken what was under this key; asked once, it is forgotten. */
+bool volume_was_purged(struct volume *volume, struct store_key key);
+/* A purge concerns this object since it was born: it must not be used as fresh. A few ns unless a purge came since the last
+ * call. Objects of a volume that are not published yet are asked for, too: they are never stored then. */
+bool object_is_purged(struct object *object);
+
 /* ---- filling ---- */
 /* A new object in state FILLING with one reference. volume NULL: an object of memory only, never stored (then fill_max
  * does not bound it). head and key_text are copied. body_size: STORE_SIZE_UNKNOWN when not known. RAM_FULL, TOO_LARGE
@@ -134,7 +174,7 @@ enum store_err object_new(struct volume *volume, struct store_key key, struct sl
  * readers are woken; appending to it or finishing it is STORE_FAILED from then on. */
 enum store_err object_append(struct object *object, const void *bytes, size_t len);
 /* The body is whole: publishes the object in the RAM index (replacing what was under the key) and queues it for the
- * writer. OK: it will be stored unless the disk fails. Otherwise it stays readable for its readers but is not stored, nor
+ * writer. OK: it will be stored unless the disk fails. PURGED: what was stored before stays. Otherwise it stays readable for its readers but is not stored, nor
  * found by look-ups. Readers are woken in any case. A body shorter than promised is BROKEN and STORE_FAILED. */
 enum store_err object_finish(struct object *object);
 /* Filling failed: state BROKEN, readers are woken; never stored. */

@@ -36,7 +36,7 @@ void env_close(struct env *env)
 {
 	if (!env->env)
 		return;
-	txn_reader_end(env);
+	txn_readers_end(env);
 	mdb_env_close(env->env);
 	env->env = NULL;
 }

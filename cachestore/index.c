@@ -290,6 +290,13 @@ enum store_get volume_get(struct volume *volume, struct store_key key, struct sl
 	if (get == STORE_HIT && (*ret_object)->in_memory)
 		shard->hits++;
 	pthread_mutex_unlock(&shard->lock);
+	if (get == STORE_HIT && purge_takes(volume, *ret_object)) {
+		pthread_mutex_lock(&shard->lock);
+		shard->hits -= (*ret_object)->in_memory;
+		pthread_mutex_unlock(&shard->lock);
+		object_unref(ret_object);
+		return STORE_MISS;
+	}
 	if (get == STORE_HIT && !(*ret_object)->in_memory)
 		atomic_fetch_add_explicit(&volume->hits_disk, 1, memory_order_relaxed);
 	return get;

@@ -6,11 +6,12 @@
  *   index.c    RAM index: key -> entry; ram.c which whole objects stay in memory; evict.c which leave the disk
  *   writer.c   the thread that stores (queue, batches); batch.c one batch; loader.c the thread that reads
  *   txn.c      the only file that calls mdb_txn_*; record.c object <-> bytes; blocks.c who owns which block
+ *   rules.c    the purges in force; purge.c what callers ask of them; purger.c the thread that counts, drops and tidies
  *
  * Locks, none of which is held while another is taken:
  *   shard->lock    the entries of a shard, its two SIEVE queues, object->ram_*
  *   body->lock     waiters of a body (wake() is called with it held)
- *   blocks->pin_lock, writer->lock, loader->lock */
+ *   blocks->pin_lock, writer->lock, loader->lock, rules->lock, purger->lock */
 #ifndef CACHESTORE_INTERNAL_H
 #define CACHESTORE_INTERNAL_H
 
@@ -122,8 +123,9 @@ struct object {                                 /* a hit touches the first 64 by
 	struct body *body;
 	struct volume *volume;                  /* NULL: memory only; kept alive by the body */
 	_Atomic uint64_t generation;            /* given when it is published; 0: never was */
+	_Atomic uint64_t judged;                /* the clock of purges it was last held against, and what they say: purge.c */
 	struct store_key key;
-	struct object_meta meta;
+	struct object_meta meta;                /* tags in this allocation */
 	size_t own_bytes;                       /* of this allocation */
 	/* under the shard's lock */
 	struct object *ram_newer, *ram_older;
@@ -225,11 +227,11 @@ struct record {
 	uint64_t generation, body_size, body_checksum, head_checksum;
 	uint64_t head_number;                   /* 0: the head is inline */
 	struct object_meta meta;
-	struct slice key_text, head;            /* head.ptr NULL: in the head table */
+	struct slice key_text, head;            /* head.ptr NULL: in the head table. meta.tags: as key_text */
 	const unsigned char *extents;           /* encoded: record_extent() */
 	uint32_t extent_count;
 };
-enum { RECORD_FIXED = 128, RECORD_MAX = RECORD_FIXED + EXTENTS_MAX * 8 + STORE_KEY_MAX + HEAD_INLINE_MAX };
+enum { RECORD_FIXED = 128, RECORD_MAX = RECORD_FIXED + EXTENTS_MAX * 8 + STORE_KEY_MAX + STORE_TAGS_MAX + HEAD_INLINE_MAX };
 size_t record_size(const struct record *record);
 /* out has record_size() bytes. */
 void record_encode(const struct record *record, struct store_key key, const struct extent *extents, unsigned char *out);
@@ -242,11 +244,13 @@ uint64_t record_sum(const void *bytes, size_t len, struct store_key key, uint64_
 /* ---- LMDB (env.c, txn.c) ---- */
 struct env {
 	MDB_env *env;
-	MDB_dbi idx, head, misc;
-	bool read_only;
+	MDB_dbi idx, head, misc, rules;
+	bool read_only, has_rules;              /* a volume made before there were purges has no table of them */
 	uint64_t head_next;                     /* the writer's */
 	MDB_txn *reader;                        /* the loader's, reset between uses */
+	MDB_txn *scanner;                       /* the purger's, likewise */
 };
+struct rule_row;
 /* Opens `path` (and makes it). 0, an errno, or an MDB error; why is not told. */
 int env_open(struct env *env, const char *path, uint64_t map_bytes);
 void env_close(struct env *env);
@@ -263,9 +267,9 @@ int txn_begin_write(struct env *env, MDB_txn **ret_txn);
 int txn_begin_read(struct env *env, MDB_txn **ret_txn);
 int txn_commit(MDB_txn **txn);                  /* takes it, on failure too */
 void txn_abort(MDB_txn **txn);                  /* NULL is fine */
-int txn_reader_renew(struct env *env, MDB_txn **ret_txn);
-void txn_reader_reset(struct env *env);
-void txn_reader_end(struct env *env);
+int txn_reader_renew(struct env *env, MDB_txn **reader);   /* &env->reader or &env->scanner */
+void txn_reader_reset(MDB_txn *reader);
+void txn_readers_end(struct env *env);
 int txn_open_tables(struct env *env);
 int txn_get(struct env *env, MDB_txn *txn, struct store_key key, struct slice *ret_bytes);
 int txn_get_head(struct env *env, MDB_txn *txn, uint64_t number, struct slice *ret_head);
@@ -276,9 +280,17 @@ int txn_touch(struct env *env, MDB_txn *txn);   /* so that the commit is one */
 int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages);
 /* Each record in key order; stops when visit returns nonzero, and returns that. */
 int txn_each(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg);
+/* At most `count` records from behind *key on (from the first, when `begin`); *key is the last one's then, *ret_seen how many. */
+int txn_each_some(struct env *env, MDB_txn *txn, struct store_key *key, bool begin, size_t count,
+	int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg, size_t *ret_seen);
+/* Puts the rule, or deletes it when it says nothing; and the clock. */
+int txn_put_rule(struct env *env, MDB_txn *txn, const struct rule_row *row, uint64_t clock);
+int txn_each_rule(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg);
+int txn_get_clock(struct env *env, MDB_txn *txn, uint64_t *ret_clock);
+int txn_copy_rules(struct env *from, MDB_txn *reading, struct env *to, MDB_txn *writing);
 
 /* ---- threads (writer.c, batch.c, loader.c) ---- */
-enum job_kind { JOB_PUT, JOB_DROP };
+enum job_kind { JOB_PUT, JOB_DROP, JOB_RULE };
 struct job {
 	struct job *next;
 	enum job_kind kind;
@@ -288,6 +300,8 @@ struct job {
 	struct store_key key;
 	uint64_t generation;
 	uint64_t bytes, index_bytes;            /* in queue_bytes; of these: for the index */
+	struct rule_row *rule;                  /* RULE */
+	enum store_err *ret_err;                /* RULE: set before volume_flush() returns; may be NULL */
 };
 struct writer {
 	pthread_t thread;
@@ -318,6 +332,8 @@ enum store_err writer_reserve(struct volume *volume, uint64_t bytes);
 void writer_unreserve(struct volume *volume, uint64_t bytes);
 void writer_push_put(struct volume *volume, struct object *object, uint64_t bytes);
 void writer_push_drop(struct volume *volume, struct store_key key, uint64_t generation);
+/* Takes the row. */
+void writer_push_rule(struct volume *volume, struct rule_row *row, enum store_err *ret_err);
 void batch_store(struct volume *volume, struct job *jobs);
 void doomed_push(struct writer *writer, struct doomed doomed);
 
@@ -348,6 +364,103 @@ void loader_push(struct volume *volume, struct load_job *job);
 /* The object's bytes are wrong: out of the index, counted, told. */
 void loader_damaged(struct volume *volume, struct store_key key, uint64_t generation);
 
+/* ---- purges (rules.c, purge.c, purger.c) ---- */
+enum {
+	RULES_MAX = 65536, RULE_SLOTS = 65536,
+	RULE_LENGTHS_MAX = 1024,             /* of prefixes: a look-up after a purge probes for each */
+	RULE_ROW_BYTES = 128,                /* counted for each beside its text */
+	GHOSTS = 16384,
+};
+#define PURGE_KEEP_US ((uint64_t)60 * 1000 * 1000)
+#define PURGE_TIDY_US ((uint64_t)600 * 1000 * 1000)
+enum purged { PURGED_no, PURGED_soft, PURGED_hard };
+
+struct rule {
+	struct rule *next;                   /* of the slot */
+	struct store_key hash;               /* of kind and text */
+	uint64_t hard, soft;                 /* clock of the newest purge of each sort; 0: none */
+	uint64_t made_us;                    /* monotonic, of the newest */
+	/* the purger's */
+	uint64_t stored_hard, stored_soft;   /* as on disk */
+	uint64_t count;                      /* of a pass: objects that it concerns */
+	uint8_t kind;                        /* enum purge_kind */
+	uint32_t text_len;
+	char text[];
+};
+struct rule_row { struct store_key hash; uint64_t hard, soft, clock; uint8_t kind; uint32_t text_len; char text[]; };
+struct rules {
+	pthread_rwlock_t lock;               /* the purger alone removes rules: it may keep pointers to them */
+	struct rule **slots;                 /* NULL until there is one */
+	size_t count, tags, keys, max;
+	uint64_t bytes, bytes_max;
+	struct { uint32_t len, rules; } *lengths;    /* of prefixes */
+	size_t length_count;
+	_Atomic uint64_t purges, purged;
+	_Atomic uint64_t clock __attribute__((aligned(64)));   /* number of the last purge, from 1; every look-up reads it */
+	_Atomic uint64_t floor;              /* of the last rule that went: what is unpublished and older cannot be judged */
+	_Atomic(_Atomic uint64_t *) ghosts;  /* keys that hard purges have emptied */
+};
+struct purge_job {
+	struct purge_job *next;
+	struct store_purge purge;            /* text: behind the struct */
+	struct store_key hash;
+	uint64_t clock, objects;
+	enum store_err err;
+	void (*done)(void *arg, enum store_err err, uint64_t objects);
+	void *arg;
+	char text[];
+};
+struct purger {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct purge_job *first, **last;
+	bool started;
+	atomic_bool stop;
+	uint64_t pass_us;                    /* the thread's: when the last pass began */
+};
+void rules_init(struct rules *rules, uint64_t map_bytes);
+void rules_release(struct rules *rules);
+struct store_key rule_hash(enum purge_kind kind, struct slice text);
+/* A purge, in force from here on: its clock, or 0: no room. */
+uint64_t rules_add(struct rules *rules, const struct store_purge *purge, struct store_key hash);
+/* At the start. */
+bool rules_load(struct rules *rules, const struct rule_row *row);
+/* What the rules say of an object; *ret_clock is when. each (may be NULL) is called for every rule that concerns it. */
+enum purged rules_judge(struct rules *rules, struct slice key_text, const struct object_meta *meta, bool bookkeeping,
+	void (*each)(struct rule *rule), uint64_t *ret_clock);
+/* The rest is the purger's. The rule, or NULL. */
+struct rule *rules_find(struct rules *rules, enum purge_kind kind, struct slice text, struct store_key hash);
+/* Those of a slot, at most `room`. */
+size_t rules_slot(struct rules *rules, size_t slot, struct rule **ret, size_t room);
+void rules_clear_counts(struct rules *rules);
+/* A copy for the disk. */
+struct rule_row *rules_row(struct rules *rules, const struct rule *rule);
+/* That purge of the rule is on disk. */
+void rules_stored(struct rules *rules, struct rule *rule, bool soft, uint64_t clock);
+/* The rule is out of the table and freed when no purge renewed it since before_us (then NULL), and, if covered, when a wider
+ * one that is on disk covers it. Returns the row that deletes it. */
+struct rule_row *rules_remove(struct rules *rules, struct rule *rule, uint64_t before_us, bool covered);
+/* Bytes of a row on disk. */
+enum { RULE_FIXED = 32 };
+size_t rule_row_size(const struct rule_row *row);
+void rule_row_encode(const struct rule_row *row, unsigned char *out);
+struct rule_row *rule_row_decode(struct slice bytes);        /* NULL: damaged */
+
+/* purge.c */
+enum purged purge_judge(struct volume *volume, struct object *object);
+/* A hard purge concerns it: it was taken out of the index. */
+bool purge_takes(struct volume *volume, struct object *object);
+/* It must not be published. */
+bool purge_forbids(struct volume *volume, struct object *object);
+void purge_drop(struct volume *volume, struct store_key key, uint64_t generation);
+bool purge_is_bookkeeping(const struct volume *volume, const struct object_meta *meta);
+void purger_init(struct volume *volume);
+bool purger_start(struct volume *volume);
+/* Jobs that are left are done, as failed. */
+void purger_stop(struct volume *volume);
+void purger_push(struct volume *volume, struct purge_job *job);
+
 /* ---- volumes ---- */
 enum event_kind { EVENT_disk_full, EVENT_disk_error, EVENT_index_full, EVENT_damaged, EVENT_failed, EVENT_other, EVENT_COUNT };
 struct folder {                                 /* folder.c */
@@ -372,6 +485,8 @@ struct volume {
 	uint32_t shard_count;
 	struct writer writer;
 	struct loader loader;
+	struct rules rules;
+	struct purger purger;
 	_Atomic uint32_t ram_turn, evict_turn;
 	_Atomic uint64_t generation;            /* the last one given */
 	_Atomic uint64_t objects, ram_bytes, fill_bytes;

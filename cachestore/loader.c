@@ -55,10 +55,11 @@ static int record_load(struct volume *volume, const struct load_job *job, struct
 	struct record record;
 	struct body *body;
 	MDB_txn *txn;
-	int rc = txn_reader_renew(&volume->env, &txn);
+	int rc = txn_reader_renew(&volume->env, &volume->env.reader);
 
 	if (rc != 0)
 		return rc;
+	txn = volume->env.reader;
 	if ((rc = txn_get(&volume->env, txn, job->key, &bytes)) != 0)
 		goto out;
 	rc = MDB_CORRUPTED;
@@ -82,7 +83,7 @@ static int record_load(struct volume *volume, const struct load_job *job, struct
 	*ret_object = object_make(volume, job->key, record.key_text, &record.meta, head, body);
 	(*ret_object)->generation = record.generation;
 out:
-	txn_reader_reset(&volume->env);
+	txn_reader_reset(volume->env.reader);
 	return rc;
 }
 
@@ -163,6 +164,8 @@ static void load_run(struct volume *volume, struct load_job *job)
 
 	for (int i = 0; i < LOAD_TRIES && !load_try(volume, job, &object); i++)
 		;
+	if (object && purge_takes(volume, object))
+		object_unref(&object);
 	if (object)
 		atomic_fetch_add_explicit(&volume->hits_disk, 1, memory_order_relaxed);
 	job->loaded(job->arg, object);

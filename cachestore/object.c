@@ -4,7 +4,7 @@
 struct object *object_make(struct volume *volume, struct store_key key, struct slice key_text, const struct object_meta *meta,
 	struct slice head, struct body *body)
 {
-	size_t bytes = sizeof(struct object) + head.len + key_text.len;
+	size_t bytes = sizeof(struct object) + head.len + key_text.len + meta->tags.len;
 	struct object *object = must(malloc(bytes));
 	char *text = (char *)(object + 1);
 
@@ -22,6 +22,11 @@ struct object *object_make(struct volume *volume, struct store_key key, struct s
 	if (head.len > 0)
 		memcpy(text + key_text.len, head.ptr, head.len);
 	object->head = slice_make(text + key_text.len, head.len);
+	text += key_text.len + head.len;
+	if (meta->tags.len > 0)
+		memcpy(text, meta->tags.ptr, meta->tags.len);
+	object->meta.tags = slice_make(text, meta->tags.len);
+	atomic_init(&object->judged, object->meta.born << 2);
 	return object;
 }
 
@@ -48,13 +53,13 @@ void object_unref(struct object **object)
 }
 
 /* Memory that is certain from the start is counted at the start: a filling that must fail shall fail early. */
-static enum store_err fill_begin(struct volume *volume, struct slice key_text, struct slice head, uint64_t size)
+static enum store_err fill_begin(struct volume *volume, struct slice key_text, struct slice head, struct slice tags, uint64_t size)
 {
 	uint64_t now = atomic_load(&volume->fill_bytes);
 
 	if (atomic_load(&volume->failed) || atomic_load(&volume->closed))
 		return STORE_FAILED;
-	if (head.len > STORE_HEAD_MAX || key_text.len > STORE_KEY_MAX || (size != STORE_SIZE_UNKNOWN && size > volume->body_max))
+	if (head.len > STORE_HEAD_MAX || key_text.len > STORE_KEY_MAX || tags.len > STORE_TAGS_MAX || (size != STORE_SIZE_UNKNOWN && size > volume->body_max))
 		return STORE_TOO_LARGE;
 	if (size == STORE_SIZE_UNKNOWN)
 		return now < volume->fill_max ? STORE_OK : STORE_RAM_FULL;
@@ -65,18 +70,30 @@ static enum store_err fill_begin(struct volume *volume, struct slice key_text, s
 	return STORE_OK;
 }
 
+/* Born now, unless it says when. */
+static struct object_meta meta_born(const struct volume *volume, const struct object_meta *meta)
+{
+	struct object_meta born = *meta;
+
+	if (volume && born.born == 0)
+		born.born = volume_purge_clock(volume);
+	return born;
+}
+
 enum store_err object_new(struct volume *volume, struct store_key key, struct slice key_text, const struct object_meta *meta,
 	struct slice head, uint64_t body_size, struct object **ret_object)
 {
+	struct object_meta born;
 	struct body *body;
 	enum store_err err;
 
-	if (volume && (err = fill_begin(volume, key_text, head, body_size)) != STORE_OK)
+	if (volume && (err = fill_begin(volume, key_text, head, meta->tags, body_size)) != STORE_OK)
 		return err;
 	body = body_new(volume, body_size, false);
 	if (volume && body_size != STORE_SIZE_UNKNOWN)
 		atomic_store(&body->charge, body_size);
-	*ret_object = object_make(volume, key, key_text, meta, head, body);
+	born = meta_born(volume, meta);
+	*ret_object = object_make(volume, key, key_text, &born, head, body);
 	return STORE_OK;
 }
 
@@ -116,6 +133,8 @@ static enum store_err object_put(struct object *object, uint64_t over)
 
 	if (atomic_load(&volume->failed) || atomic_load(&volume->closed))
 		return STORE_FAILED;
+	if (purge_forbids(volume, object))
+		return STORE_PURGED;
 	if ((err = writer_reserve(volume, bytes)) != STORE_OK)
 		return err;
 	if (!index_publish(volume, object, over)) {
@@ -150,9 +169,10 @@ enum store_err object_finish(struct object *object)
 
 enum store_err object_refresh(struct object *object, const struct object_meta *meta, struct slice head, struct object **ret_object)
 {
-	bool storable = object->volume && object->generation > 0 && head.len <= STORE_HEAD_MAX
+	struct object_meta born = meta_born(object->volume, meta);
+	bool storable = object->volume && object->generation > 0 && head.len <= STORE_HEAD_MAX && meta->tags.len <= STORE_TAGS_MAX
 		&& atomic_load(&object->body->state) == OBJECT_WHOLE;
-	struct object *fresh = object_make(storable ? object->volume : NULL, object->key, object->key_text, meta, head,
+	struct object *fresh = object_make(storable ? object->volume : NULL, object->key, object->key_text, &born, head,
 		body_ref(object->body));
 	enum store_err err = storable ? object_put(fresh, object->generation) : head.len > STORE_HEAD_MAX ? STORE_TOO_LARGE
 		: object->volume ? STORE_FAILED : STORE_OK;

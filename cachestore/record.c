@@ -1,12 +1,15 @@
-/* Object <-> bytes of a record in the index. Pure. Little-endian; the fixed part, then extents, key text, head (if it is
- * inline) and a checksum over all of it, seeded with key and generation, so that a record under another key or an older
+/* Object <-> bytes of a record in the index. Pure. Little-endian; the fixed part, then extents, key text, tags, head (if it
+ * is inline) and a checksum over all of it, seeded with key and generation, so that a record under another key or an older
  * one in its place is not taken for this one.
  *
  *    0 u8 version        1 u8 flags (0)       2 u16 status
  *    4 u32 head length   8 u32 key length    12 u32 extents
  *   16 u64 generation   24 u64 body size     32 u64 body checksum   40 u64 head checksum   48 u64 head number (0: inline)
  *   56 i64 stored  64 i64 age base  72 i64 lifetime  80 i64 stale-while  88 i64 stale-error  96 i64 expires
- *  104 u32 flags of proxyd   108 u16 reserved   110 u16 0   112 16 bytes 0 (for the next fields) */
+ *  104 u32 flags of proxyd   108 u16 reserved   110 u16 0
+ *  112 u64 born   120 u32 tags length   124 u32 0 (for the next fields)
+ * Records of before there were purges have 0 in the last three: no tags, and older than every purge. A program of that time
+ * takes a record with tags for damaged, and drops it. */
 #include "internal.h"
 
 #include <endian.h>
@@ -30,7 +33,7 @@ uint64_t record_sum(const void *bytes, size_t len, struct store_key key, uint64_
 
 size_t record_size(const struct record *record)
 {
-	return RECORD_FIXED + (size_t)record->extent_count * 8 + record->key_text.len
+	return RECORD_FIXED + (size_t)record->extent_count * 8 + record->key_text.len + record->meta.tags.len
 		+ (record->head_number ? 0 : record->head.len) + SUM_BYTES;
 }
 
@@ -58,6 +61,8 @@ void record_encode(const struct record *record, struct store_key key, const stru
 	put64(out + 96, (uint64_t)meta->expires_us);
 	put32(out + 104, meta->flags);
 	put16(out + 108, meta->reserved);
+	put64(out + 112, meta->born);
+	put32(out + 120, (uint32_t)meta->tags.len);
 	for (uint32_t i = 0; i < record->extent_count; i++, at += 8) {
 		put32(at, extents[i].start);
 		put32(at + 4, extents[i].count);
@@ -65,6 +70,9 @@ void record_encode(const struct record *record, struct store_key key, const stru
 	if (record->key_text.len > 0)
 		memcpy(at, record->key_text.ptr, record->key_text.len);
 	at += record->key_text.len;
+	if (meta->tags.len > 0)
+		memcpy(at, meta->tags.ptr, meta->tags.len);
+	at += meta->tags.len;
 	if (!record->head_number && record->head.len > 0) {
 		memcpy(at, record->head.ptr, record->head.len);
 		at += record->head.len;
@@ -115,6 +123,7 @@ static void fixed_decode(const unsigned char *in, struct record *ret)
 		.lifetime_us = (int64_t)get64(in + 72), .stale_while_us = (int64_t)get64(in + 80),
 		.stale_error_us = (int64_t)get64(in + 88), .expires_us = (int64_t)get64(in + 96),
 		.flags = get32(in + 104), .status = get16(in + 2), .reserved = get16(in + 108),
+		.born = get64(in + 112),
 	};
 	ret->extent_count = get32(in + 12);
 }
@@ -122,7 +131,7 @@ static void fixed_decode(const unsigned char *in, struct record *ret)
 bool record_decode(struct slice bytes, struct store_key key, uint32_t block_total, struct record *ret_record)
 {
 	const unsigned char *in = (const unsigned char *)bytes.ptr;
-	uint32_t head_len, key_len;
+	uint32_t head_len, key_len, tags_len;
 	struct record record;
 
 	if (bytes.len < RECORD_FIXED + SUM_BYTES || bytes.len > RECORD_MAX + SUM_BYTES || in[0] != FORMAT_VERSION)
@@ -130,17 +139,19 @@ bool record_decode(struct slice bytes, struct store_key key, uint32_t block_tota
 	fixed_decode(in, &record);
 	head_len = get32(in + 4);
 	key_len = get32(in + 8);
-	if (head_len > STORE_HEAD_MAX || key_len > STORE_KEY_MAX || record.extent_count > EXTENTS_MAX
+	tags_len = get32(in + 120);
+	if (head_len > STORE_HEAD_MAX || key_len > STORE_KEY_MAX || tags_len > STORE_TAGS_MAX || record.meta.born >> 61 || record.extent_count > EXTENTS_MAX
 		|| record.generation == 0 || record.generation >> 63 || record.body_size == STORE_SIZE_UNKNOWN
 		|| (record.head_number == 0 && head_len > HEAD_INLINE_MAX))
 		return false;
 	record.extents = in + RECORD_FIXED;
 	record.key_text = slice_make(bytes.ptr + RECORD_FIXED + (size_t)record.extent_count * 8, key_len);
+	record.meta.tags = slice_make(record.key_text.ptr + key_len, tags_len);
 	record.head = slice_make(NULL, head_len);
 	if (record_size(&record) != bytes.len)
 		return false;
 	if (record.head_number == 0)
-		record.head.ptr = record.key_text.ptr + key_len;
+		record.head.ptr = record.meta.tags.ptr + tags_len;
 	if (get64(in + bytes.len - SUM_BYTES) != record_sum(in, bytes.len - SUM_BYTES, key, record.generation)
 		|| !extents_fit(&record, block_total))
 		return false;

@@ -62,6 +62,11 @@ static int salvage_copy(const char *path, const char *copy, uint64_t map_bytes)
 		return rc;
 	if ((rc = txn_begin_read(&salvage.from, &salvage.reading)) == 0)
 		rc = txn_each(&salvage.from, salvage.reading, salvage_visit, &salvage);
+	/* Without the purges that are in force the objects are worth nothing. */
+	if (rc == 0 && !salvage.writing)
+		rc = salvage.write_rc = txn_begin_write(&salvage.to, &salvage.writing);
+	if (rc == 0)
+		rc = txn_copy_rules(&salvage.from, salvage.reading, &salvage.to, salvage.writing);
 	if (rc == 0 && salvage.writing)
 		rc = salvage.write_rc = txn_commit(&salvage.writing);
 	if (rc == 0)

@@ -14,7 +14,7 @@ struct scan {
 	struct volume *volume;
 	struct found *found;
 	size_t count, room, conflicts;
-	uint64_t generation;                    /* the highest */
+	uint64_t generation, born;              /* the highest */
 };
 
 static bool record_claim(struct blocks *blocks, const struct record *record)
@@ -46,6 +46,8 @@ static int scan_visit(void *arg, struct store_key key, struct slice bytes)
 		found.blocks = (uint32_t)blocks_of(record.body_size);
 		if (record.generation > scan->generation)
 			scan->generation = record.generation;
+		if (record.meta.born > scan->born)
+			scan->born = record.meta.born;
 		found.kind = FOUND_GOOD;
 		for (uint32_t i = 0; i < record.extent_count; i++) {
 			struct extent extent = record_extent(&record, i);
@@ -116,6 +118,32 @@ static int scan_delete(struct scan *scan)
 	return rc;
 }
 
+static int rule_visit(void *arg, struct store_key key, struct slice bytes)
+{
+	struct volume *volume = arg;
+	struct rule_row *row = rule_row_decode(bytes);
+	bool good = row && key_eq(row->hash, key) && rules_load(&volume->rules, row);
+
+	free(row);
+	return good ? 0 : MDB_CORRUPTED;         /* a purge that is forgotten would bring back what it purged */
+}
+
+/* The purges in force; the clock goes on behind everything that was ever born. */
+static int scan_rules(struct scan *scan, MDB_txn *txn)
+{
+	struct rules *rules = &scan->volume->rules;
+	uint64_t clock = 0;
+	int rc = txn_each_rule(&scan->volume->env, txn, rule_visit, scan->volume);
+
+	if (rc == 0)
+		rc = txn_get_clock(&scan->volume->env, txn, &clock);
+	if (clock < scan->born)
+		clock = scan->born;
+	if (clock > atomic_load(&rules->clock))
+		atomic_store(&rules->clock, clock);
+	return rc;
+}
+
 int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted)
 {
 	struct scan scan = { .volume = volume };
@@ -128,6 +156,8 @@ int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted)
 		rc = txn_each(&volume->env, txn, scan_visit, &scan);
 	if (rc == 0 && scan.conflicts > 0)
 		rc = scan_resolve(&scan, txn);
+	if (rc == 0)
+		rc = scan_rules(&scan, txn);
 	txn_abort(&txn);
 	if (rc == 0)
 		rc = scan_delete(&scan);

@@ -1,7 +1,8 @@
 /* Transactions of the index: the only file that calls mdb_txn_*, and the operations inside of one.
  *
  * Tables: idx (16-byte key hash -> record), head (growing number -> long response head, appended), misc (a counter that
- * makes a commit out of an empty transaction: LMDB skips those, and freed pages and blocks wait for commits to go by).
+ * makes a commit out of an empty transaction: LMDB skips those, and freed pages and blocks wait for commits to go by; the
+ * clock of purges), rules (16-byte hash of kind and text -> a purge in force).
  * A read transaction lasts for one record and never across anything slow. */
 #include "internal.h"
 
@@ -30,23 +31,20 @@ void txn_abort(MDB_txn **txn)
 	*txn = NULL;
 }
 
-int txn_reader_renew(struct env *env, MDB_txn **ret_txn)
+int txn_reader_renew(struct env *env, MDB_txn **reader)
 {
-	int rc = env->reader ? mdb_txn_renew(env->reader) : txn_begin_read(env, &env->reader);
-
-	if (rc == 0)
-		*ret_txn = env->reader;
-	return rc;
+	return *reader ? mdb_txn_renew(*reader) : txn_begin_read(env, reader);
 }
 
-void txn_reader_reset(struct env *env)
+void txn_reader_reset(MDB_txn *reader)
 {
-	mdb_txn_reset(env->reader);
+	mdb_txn_reset(reader);
 }
 
-void txn_reader_end(struct env *env)
+void txn_readers_end(struct env *env)
 {
 	txn_abort(&env->reader);
+	txn_abort(&env->scanner);
 }
 
 int txn_open_tables(struct env *env)
@@ -64,6 +62,12 @@ int txn_open_tables(struct env *env)
 		|| (rc = mdb_dbi_open(txn, "misc", create, &env->misc)) != 0
 		|| (rc = mdb_cursor_open(txn, env->head, &cursor)) != 0)
 		goto out;
+	rc = mdb_dbi_open(txn, "rules", create, &env->rules);
+	env->has_rules = rc == 0;
+	if (rc != 0 && !(rc == MDB_NOTFOUND && env->read_only)) {
+		mdb_cursor_close(cursor);
+		goto out;
+	}
 	rc = mdb_cursor_get(cursor, &number, &value, MDB_LAST);
 	mdb_cursor_close(cursor);
 	if (rc == 0 && number.mv_size == sizeof(env->head_next)) {
@@ -147,21 +151,22 @@ int txn_touch(struct env *env, MDB_txn *txn)
 
 int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages)
 {
-	MDB_stat idx, head;
-	int rc;
+	const MDB_dbi tables[] = { env->idx, env->head, env->rules };
+	MDB_stat stat;
+	int rc = 0;
 
-	if ((rc = mdb_stat(txn, env->idx, &idx)) != 0 || (rc = mdb_stat(txn, env->head, &head)) != 0)
-		return rc;
-	*ret_pages = idx.ms_branch_pages + idx.ms_leaf_pages + idx.ms_overflow_pages
-		+ head.ms_branch_pages + head.ms_leaf_pages + head.ms_overflow_pages;
-	return 0;
+	*ret_pages = 0;
+	for (size_t i = 0; rc == 0 && i < COUNT_OF(tables); i++)
+		if ((rc = mdb_stat(txn, tables[i], &stat)) == 0)
+			*ret_pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+	return rc;
 }
 
-int txn_each(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg)
+static int table_each(MDB_txn *txn, MDB_dbi table, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg)
 {
 	MDB_cursor *cursor = NULL;
 	MDB_val name, value;
-	int rc = mdb_cursor_open(txn, env->idx, &cursor);
+	int rc = mdb_cursor_open(txn, table, &cursor);
 
 	while (rc == 0 && (rc = mdb_cursor_get(cursor, &name, &value, MDB_NEXT)) == 0) {
 		struct store_key key;
@@ -176,4 +181,104 @@ int txn_each(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store
 	if (cursor)
 		mdb_cursor_close(cursor);
 	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int txn_each(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg)
+{
+	return table_each(txn, env->idx, visit, arg);
+}
+
+int txn_each_some(struct env *env, MDB_txn *txn, struct store_key *key, bool begin, size_t count,
+	int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg, size_t *ret_seen)
+{
+	struct store_key from = *key;
+	MDB_val name = key_val(&from), value;
+	MDB_cursor *cursor = NULL;
+	int rc = mdb_cursor_open(txn, env->idx, &cursor);
+
+	*ret_seen = 0;
+	if (rc == 0)
+		rc = mdb_cursor_get(cursor, &name, &value, begin ? MDB_FIRST : MDB_SET_RANGE);
+	if (rc == 0 && !begin && name.mv_size == sizeof(from) && memcmp(name.mv_data, &from, sizeof(from)) == 0)
+		rc = mdb_cursor_get(cursor, &name, &value, MDB_NEXT);
+	while (rc == 0) {
+		if (name.mv_size != sizeof(*key)) {
+			rc = MDB_CORRUPTED;
+			break;
+		}
+		memcpy(key, name.mv_data, sizeof(*key));
+		if ((rc = visit(arg, *key, slice_make(value.mv_data, value.mv_size))) != 0 || ++*ret_seen == count)
+			break;
+		rc = mdb_cursor_get(cursor, &name, &value, MDB_NEXT);
+	}
+	if (cursor)
+		mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* ---- purges ---- */
+static MDB_val clock_name(void)
+{
+	return (MDB_val){ 6, (void *)"purges" };
+}
+
+static int clock_put(struct env *env, MDB_txn *txn, uint64_t clock)
+{
+	MDB_val name = clock_name(), value = { sizeof(clock), &clock };
+
+	return mdb_put(txn, env->misc, &name, &value, 0);
+}
+
+int txn_put_rule(struct env *env, MDB_txn *txn, const struct rule_row *row, uint64_t clock)
+{
+	MDB_val name = key_val(&row->hash), value = { rule_row_size(row), NULL };
+	int rc;
+
+	if (row->hard == 0 && row->soft == 0)
+		rc = mdb_del(txn, env->rules, &name, NULL);
+	else if ((rc = mdb_put(txn, env->rules, &name, &value, MDB_RESERVE)) == 0)
+		rule_row_encode(row, value.mv_data);
+	return rc == 0 || rc == MDB_NOTFOUND ? clock_put(env, txn, clock) : rc;
+}
+
+int txn_each_rule(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg)
+{
+	return env->has_rules ? table_each(txn, env->rules, visit, arg) : 0;
+}
+
+int txn_get_clock(struct env *env, MDB_txn *txn, uint64_t *ret_clock)
+{
+	MDB_val name = clock_name(), value;
+	int rc = mdb_get(txn, env->misc, &name, &value);
+
+	*ret_clock = 0;
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	if (rc == 0 && value.mv_size != sizeof(*ret_clock))
+		rc = MDB_CORRUPTED;
+	if (rc == 0)
+		memcpy(ret_clock, value.mv_data, sizeof(*ret_clock));
+	return rc;
+}
+
+struct rule_copy { struct env *to; MDB_txn *writing; uint64_t clock; };
+
+static int rule_copy_one(void *arg, struct store_key key, struct slice bytes)
+{
+	struct rule_copy *copy = arg;
+	struct rule_row *row = rule_row_decode(bytes);
+	int rc = row && key_eq(row->hash, key) ? txn_put_rule(copy->to, copy->writing, row, copy->clock) : MDB_CORRUPTED;
+
+	free(row);
+	return rc;
+}
+
+int txn_copy_rules(struct env *from, MDB_txn *reading, struct env *to, MDB_txn *writing)
+{
+	struct rule_copy copy = { .to = to, .writing = writing };
+	int rc = txn_get_clock(from, reading, &copy.clock);
+
+	if (rc == 0 && copy.clock > 0)
+		rc = clock_put(to, writing, copy.clock);
+	return rc == 0 ? txn_each_rule(from, reading, rule_copy_one, &copy) : rc;
 }

@@ -45,6 +45,7 @@ void volume_unref(struct volume *volume)
 		return;
 	folder_close(&volume->folder);
 	blocks_release(&volume->blocks);
+	rules_release(&volume->rules);
 	free((char *)volume->config.name);
 	free((char *)volume->config.path);
 	free(volume);
@@ -103,13 +104,16 @@ static struct volume *volume_make(const struct store_config *config, const struc
 	index_init(volume);
 	writer_init(volume);
 	loader_init(volume);
+	rules_init(&volume->rules, geometry->map_bytes);
+	purger_init(volume);
 	return volume;
 }
 
 /* Undoes all but the memory that bodies may still look at. */
 static void volume_stop(struct volume *volume)
 {
-	loader_stop(volume);                    /* first: it may still drop what it finds damaged */
+	purger_stop(volume);                    /* it gives orders to the writer and waits for them */
+	loader_stop(volume);                    /* it may still drop what it finds damaged */
 	writer_stop(volume);
 	atomic_store(&volume->closed, true);
 	index_free(volume);
@@ -200,7 +204,7 @@ static enum store_err volume_begin(struct volume *volume, const struct geometry 
 	/* Records of what is cut off are deleted, and that is on disk, before it is cut off. */
 	if (mdb_env_sync(volume->env.env, 1) != 0 || folder_shrink_data(folder, geometry->data_bytes) != 0
 		|| (opened == STORE_DAMAGED && folder_mark(folder, "dirty") != STORE_OK)
-		|| !writer_start(volume) || !loader_start(volume)) {
+		|| !writer_start(volume) || !loader_start(volume) || !purger_start(volume)) {
 		folder_why(why, volume->config.path, "%s", strerror(errno));
 		return STORE_SYSTEM;
 	}
@@ -280,6 +284,7 @@ void volume_stat(struct volume *volume, struct volume_stat *ret_stat)
 		.stored = atomic_load(&volume->stored), .evicted = atomic_load(&volume->evicted),
 		.dropped_damaged = atomic_load(&volume->dropped_damaged), .dropped_error = atomic_load(&volume->dropped_error),
 		.commits = atomic_load(&volume->commits), .commit_us_max = atomic_load(&volume->commit_us_max),
+		.purges = atomic_load(&volume->rules.purges), .purged = atomic_load(&volume->rules.purged),
 		.failed = atomic_load(&volume->failed),
 	};
 
@@ -291,6 +296,10 @@ void volume_stat(struct volume *volume, struct volume_stat *ret_stat)
 		stat.hits_ram += shard->hits;
 		pthread_mutex_unlock(&shard->lock);
 	}
+	pthread_rwlock_rdlock(&volume->rules.lock);
+	stat.purge_rules = volume->rules.count;
+	stat.purge_rules_max = volume->rules.max;
+	pthread_rwlock_unlock(&volume->rules.lock);
 	pthread_mutex_lock(&volume->writer.lock);
 	stat.queue_bytes = volume->writer.bytes;
 	pthread_mutex_unlock(&volume->writer.lock);

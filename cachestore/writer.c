@@ -76,6 +76,14 @@ void writer_push_drop(struct volume *volume, struct store_key key, uint64_t gene
 	job_push(volume, job);
 }
 
+void writer_push_rule(struct volume *volume, struct rule_row *row, enum store_err *ret_err)
+{
+	struct job *job = must(malloc(sizeof(*job)));
+
+	*job = (struct job){ .kind = JOB_RULE, .rule = row, .ret_err = ret_err };
+	job_push(volume, job);
+}
+
 void volume_flush(struct volume *volume)
 {
 	struct writer *writer = &volume->writer;
@@ -160,6 +168,7 @@ static void batch_end(struct volume *volume, struct job *batch, size_t count)
 		if (job->object)
 			body_uncharge(job->object->body);
 		object_unref(&job->object);
+		free(job->rule);
 		free(job);
 	}
 	pthread_mutex_lock(&writer->lock);

@@ -17,7 +17,7 @@ static void record_try(const char *bytes, size_t size)
 	if (!record_decode(slice_make(bytes, size), key, BLOCK_TOTAL, &record))
 		return;
 	CHECK(record_size(&record) == size && record.generation > 0);
-	CHECK(record.key_text.len <= STORE_KEY_MAX && record.head.len <= STORE_HEAD_MAX && record.extent_count <= EXTENTS_MAX);
+	CHECK(record.meta.tags.len <= STORE_TAGS_MAX && record.key_text.len <= STORE_KEY_MAX && record.head.len <= STORE_HEAD_MAX && record.extent_count <= EXTENTS_MAX);
 	extents = record_extents(&record);
 	for (uint32_t i = 0; i < record.extent_count; i++) {
 		CHECK((uint64_t)extents[i].start + extents[i].count <= BLOCK_TOTAL);
@@ -26,8 +26,8 @@ static void record_try(const char *bytes, size_t size)
 	CHECK(blocks == blocks_of(record.body_size));
 	again = must(malloc(size));
 	record_encode(&record, key, extents, again);
-	/* All but what is kept for later (byte 1, 110 to 127) and the checksum over it. */
-	CHECK(memcmp(again + 2, bytes + 2, 108) == 0);
+	/* All but what is kept for later (byte 1, 110, 111, 124 to 127) and the checksum over it. */
+	CHECK(memcmp(again + 2, bytes + 2, 108) == 0 && memcmp(again + 112, bytes + 112, 12) == 0);
 	CHECK(memcmp(again + RECORD_FIXED, bytes + RECORD_FIXED, size - RECORD_FIXED - 8) == 0);
 	free(again);
 	free(extents);

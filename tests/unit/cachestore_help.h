@@ -205,7 +205,7 @@ static inline bool help_is(struct object *object, uint64_t seed, size_t size)
 	bool same;
 
 	if (object_state(object) != OBJECT_WHOLE || object_size(object) != size || object_available(object) != size
-		|| !slice_eq(object_head(object), help_head(head, seed)) || memcmp(object_meta(object), &meta, sizeof(meta)) != 0)
+		|| !slice_eq(object_head(object), help_head(head, seed)) || memcmp(object_meta(object), &meta, offsetof(struct object_meta, born)) != 0)
 		return false;
 	have = must(malloc(STEP));
 	want = must(malloc(STEP));

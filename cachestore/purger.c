@@ -1,0 +1,337 @@
+/* The thread behind purges, which are in force before it hears of them. For those that came it
+ *   1. has them written by the writer, with everything that was put before them, and syncs
+ *   2. counts what they concern: a URL by its keys, others in one pass over all records; then the callers are told
+ *   3. takes out of the index what hard ones concern, and lets go of rules that are not needed any more
+ * A pass reads some records at a time, and holds no transaction and no lock between. */
+#include "internal.h"
+
+enum { PASS_RECORDS = 256, DROPS_PER_FLUSH = 1024, RELATED_MAX = 2048 };
+
+void purger_init(struct volume *volume)
+{
+	struct purger *purger = &volume->purger;
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&purger->lock, NULL);
+	pthread_cond_init(&purger->work, &attr);
+	pthread_condattr_destroy(&attr);
+	purger->last = &purger->first;
+}
+
+/* NULL: only to tidy. */
+void purger_push(struct volume *volume, struct purge_job *job)
+{
+	struct purger *purger = &volume->purger;
+
+	pthread_mutex_lock(&purger->lock);
+	if (job) {
+		*purger->last = job;
+		purger->last = &job->next;
+	}
+	pthread_cond_signal(&purger->work);
+	pthread_mutex_unlock(&purger->lock);
+}
+
+/* ---- 1. on disk ---- */
+
+static struct rule *rule_of(struct volume *volume, const struct purge_job *job)
+{
+	return rules_find(&volume->rules, job->purge.kind, job->purge.text, job->hash);
+}
+
+/* A job without a rule came late: a wider purge, or the end of everything it concerned, has taken its rule already. */
+static void rules_write(struct volume *volume, struct purge_job *jobs)
+{
+	struct rules *rules = &volume->rules;
+	struct rule *rule;
+
+	for (struct purge_job *job = jobs; job; job = job->next)
+		if ((rule = rule_of(volume, job)))
+			writer_push_rule(volume, rules_row(rules, rule), &job->err);
+	volume_flush(volume);
+	/* NOMETASYNC: without this a power cut could still undo the last commit. */
+	if (mdb_env_sync(volume->env.env, 1) != 0)
+		for (struct purge_job *job = jobs; job; job = job->next)
+			job->err = job->err ? job->err : STORE_DISK_ERROR;
+	for (struct purge_job *job = jobs; job; job = job->next)
+		if (job->err == STORE_OK && (rule = rule_of(volume, job)))
+			rules_stored(rules, rule, job->purge.soft, job->clock);
+}
+
+/* ---- 2. one URL ---- */
+
+struct url_count { struct volume *volume; struct purge_job *job; struct store_key *related; size_t related_count; };
+
+static int url_key(struct url_count *count, struct store_key key, bool first)
+{
+	struct volume *volume = count->volume;
+	uint64_t clock, generation = 0;
+	struct slice bytes, head;
+	struct record record;
+	enum purged purged;
+	int rc = txn_reader_renew(&volume->env, &volume->env.scanner);
+
+	if (rc != 0)
+		return rc;
+	if ((rc = txn_get(&volume->env, volume->env.scanner, key, &bytes)) == 0
+			&& record_decode(bytes, key, volume->blocks.total, &record) && index_is_current(volume, key, record.generation)) {
+		bool bookkeeping = purge_is_bookkeeping(volume, &record.meta);
+
+		purged = rules_judge(&volume->rules, record.key_text, &record.meta, bookkeeping, NULL, &clock);
+		if (purged != PURGED_no && !bookkeeping)
+			count->job->objects++;
+		if (purged == PURGED_hard)
+			generation = record.generation;
+		head = record.head;
+		if (first && bookkeeping && volume->config.related && (record.head_number == 0
+				|| txn_get_head(&volume->env, volume->env.scanner, record.head_number, &head) == 0))
+			count->related_count = volume->config.related(head, count->related, RELATED_MAX);
+	}
+	txn_reader_reset(volume->env.scanner);
+	if (generation > 0)
+		purge_drop(volume, key, generation);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int url_purge(struct volume *volume, struct purge_job *job)
+{
+	struct url_count count = { .volume = volume, .job = job };
+	int rc;
+
+	count.related = must(malloc(RELATED_MAX * sizeof(*count.related)));
+	rc = url_key(&count, store_key_make(job->purge.text), true);
+	for (size_t i = 0; rc == 0 && i < count.related_count; i++)
+		rc = url_key(&count, count.related[i], false);
+	free(count.related);
+	return rc;
+}
+
+/* ---- passes ---- */
+
+struct pass {
+	struct volume *volume;
+	bool drop;
+	struct doomed doomed[PASS_RECORDS];
+	size_t doomed_count, dropped;
+};
+
+static void rule_count(struct rule *rule)
+{
+	rule->count++;
+}
+
+static int pass_visit(void *arg, struct store_key key, struct slice bytes)
+{
+	struct pass *pass = arg;
+	struct volume *volume = pass->volume;
+	struct record record;
+	uint64_t clock;
+	bool bookkeeping;
+
+	if (!record_decode(bytes, key, volume->blocks.total, &record) || record.meta.born >= volume_purge_clock(volume)
+			|| !index_is_current(volume, key, record.generation))
+		return 0;
+	bookkeeping = purge_is_bookkeeping(volume, &record.meta);
+	if (!pass->drop) {
+		rules_judge(&volume->rules, record.key_text, &record.meta, bookkeeping, bookkeeping ? NULL : rule_count, &clock);
+		return 0;
+	}
+	if (rules_judge(&volume->rules, record.key_text, &record.meta, bookkeeping, NULL, &clock) == PURGED_hard)
+		pass->doomed[pass->doomed_count++] = (struct doomed){ .key = key, .generation = record.generation };
+	else
+		rules_judge(&volume->rules, record.key_text, &record.meta, bookkeeping, rule_count, &clock);
+	return 0;
+}
+
+/* Over all records. drop: what hard purges concern is taken out, and not counted. Nonzero: it did not come to the end. */
+static int pass_run(struct volume *volume, bool drop)
+{
+	struct pass *pass = must(calloc(1, sizeof(*pass)));
+	struct store_key key = { 0, 0 };
+	size_t seen = PASS_RECORDS;
+	bool begin = true;
+	int rc = 0;
+
+	pass->volume = volume;
+	pass->drop = drop;
+	while (rc == 0 && seen == PASS_RECORDS) {
+		if (atomic_load(&volume->purger.stop))
+			rc = EINTR;
+		else if ((rc = txn_reader_renew(&volume->env, &volume->env.scanner)) == 0) {
+			rc = txn_each_some(&volume->env, volume->env.scanner, &key, begin, PASS_RECORDS, pass_visit, pass, &seen);
+			txn_reader_reset(volume->env.scanner);
+		}
+		begin = false;
+		for (size_t i = 0; i < pass->doomed_count; i++)
+			purge_drop(volume, pass->doomed[i].key, pass->doomed[i].generation);
+		pass->dropped += pass->doomed_count;
+		pass->doomed_count = 0;
+		if (pass->dropped >= DROPS_PER_FLUSH) {   /* the queue is for what is put, too */
+			volume_flush(volume);
+			pass->dropped = 0;
+		}
+	}
+	free(pass);
+	return rc;
+}
+
+/* ---- 3. tidying ---- */
+
+static uint64_t keep_us(const struct volume *volume)
+{
+	return volume->config.purge_keep_us ? volume->config.purge_keep_us : PURGE_KEEP_US;
+}
+
+/* A rule that a wider one covers is over. After a pass that dropped, so is one that it met nothing of, and that was there for
+ * a while before it. */
+static void rules_tidy(struct volume *volume, bool dropped)
+{
+	uint64_t pass_us = volume->purger.pass_us, old_us = dropped && pass_us > keep_us(volume) ? pass_us - keep_us(volume) : 0;
+	struct rule *found[64];
+
+	for (size_t slot = 0; slot < RULE_SLOTS; slot++) {
+		size_t count = rules_slot(&volume->rules, slot, found, COUNT_OF(found));
+
+		for (size_t i = 0; i < count; i++) {
+			bool unused = found[i]->count == 0;
+			struct rule_row *row = rules_remove(&volume->rules, found[i], old_us, true);
+
+			if (!row && unused)
+				row = rules_remove(&volume->rules, found[i], old_us, false);
+			if (row)
+				writer_push_rule(volume, row, NULL);
+		}
+	}
+}
+
+/* Counts for every rule what it concerns; when dropping, what is left of it then. */
+static int pass_and_count(struct volume *volume, bool drop)
+{
+	volume->purger.pass_us = now_us();
+	rules_clear_counts(&volume->rules);
+	return pass_run(volume, drop);
+}
+
+static void drop_and_tidy(struct volume *volume)
+{
+	if (pass_and_count(volume, true) == 0)
+		rules_tidy(volume, true);
+}
+
+/* ---- the thread ---- */
+
+static void jobs_run(struct volume *volume, struct purge_job *jobs)
+{
+	bool pass = false, drop = false;
+	struct rule *rule;
+	int rc = 0;
+
+	rules_write(volume, jobs);
+	for (struct purge_job *job = jobs; job; job = job->next) {
+		pass |= job->purge.kind != PURGE_KEY;
+		drop |= job->purge.kind != PURGE_KEY && !job->purge.soft;
+	}
+	if (pass)
+		rc = pass_and_count(volume, false);
+	while (jobs) {
+		struct purge_job *job = jobs;
+
+		jobs = job->next;
+		if (job->purge.kind == PURGE_KEY)
+			rc = url_purge(volume, job);
+		else if ((rule = rule_of(volume, job)))
+			job->objects = rule->count;
+		if (env_error_is_damage(rc))
+			volume_fail(volume, STORE_DAMAGED, mdb_strerror(rc));
+		job->done(job->arg, job->err ? job->err : env_error(rc), job->objects);
+		free(job);
+	}
+	if (drop)
+		drop_and_tidy(volume);
+	else if (pass)
+		rules_tidy(volume, false);
+}
+
+/* When to tidy without being asked to: now and then while there are rules, soon when most of their room is taken; 0: never. */
+static uint64_t tidy_due(struct volume *volume)
+{
+	size_t count;
+
+	pthread_rwlock_rdlock(&volume->rules.lock);
+	count = volume->rules.count;
+	pthread_rwlock_unlock(&volume->rules.lock);
+	if (count == 0)
+		return 0;
+	return volume->purger.pass_us + (count > volume->rules.max / 4 * 3 ? keep_us(volume) : PURGE_TIDY_US);
+}
+
+/* Waits for jobs, or for the time to tidy; NULL: for that, or to stop. */
+static struct purge_job *jobs_take(struct volume *volume)
+{
+	struct purger *purger = &volume->purger;
+	uint64_t due = tidy_due(volume);
+	struct purge_job *jobs;
+
+	pthread_mutex_lock(&purger->lock);
+	if (!purger->first && !atomic_load(&purger->stop) && (due == 0 || now_us() < due)) {
+		struct timespec until = { (time_t)(due / 1000000), (long)(due % 1000000) * 1000 };
+
+		if (due == 0)
+			pthread_cond_wait(&purger->work, &purger->lock);
+		else
+			pthread_cond_timedwait(&purger->work, &purger->lock, &until);
+	}
+	jobs = purger->first;
+	purger->first = NULL;
+	purger->last = &purger->first;
+	pthread_mutex_unlock(&purger->lock);
+	return jobs;
+}
+
+static void *purger_run(void *arg)
+{
+	struct volume *volume = arg;
+	struct purger *purger = &volume->purger;
+
+	purger->pass_us = now_us();
+	while (!atomic_load(&purger->stop)) {
+		struct purge_job *jobs = jobs_take(volume);
+
+		if (jobs)
+			jobs_run(volume, jobs);
+		else if (!atomic_load(&purger->stop) && tidy_due(volume) - 1 < now_us())
+			drop_and_tidy(volume);
+	}
+	return NULL;
+}
+
+bool purger_start(struct volume *volume)
+{
+	volume->purger.started = pthread_create(&volume->purger.thread, NULL, purger_run, volume) == 0;
+	return volume->purger.started;
+}
+
+void purger_stop(struct volume *volume)
+{
+	struct purger *purger = &volume->purger;
+
+	pthread_mutex_lock(&purger->lock);
+	atomic_store(&purger->stop, true);
+	pthread_cond_signal(&purger->work);
+	pthread_mutex_unlock(&purger->lock);
+	if (purger->started)
+		pthread_join(purger->thread, NULL);
+	purger->started = false;
+	/* Came while it ended: in force for nobody any more, and not on disk. */
+	while (purger->first) {
+		struct purge_job *job = purger->first;
+
+		purger->first = job->next;
+		job->done(job->arg, STORE_FAILED, 0);
+		free(job);
+	}
+	pthread_cond_destroy(&purger->work);
+	pthread_mutex_destroy(&purger->lock);
+}
