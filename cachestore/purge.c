@@ -37,7 +37,7 @@ bool object_is_purged(struct object *object)
 {
 	struct volume *volume = object->body->volume;
 
-	if (!volume || !object->volume)
+	if (!volume)
 		return false;
 	if (atomic_load_explicit(&object->generation, memory_order_relaxed) == 0)
 		return purge_forbids(volume, object);

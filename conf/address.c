@@ -306,6 +306,11 @@ static bool network_has(const struct conf_network *network, int family, const un
 
 bool conf_is_trusted(const struct conf_server *server, const struct sockaddr *peer)
 {
+	return conf_networks_have(server->trusted, server->trusted_count, peer);
+}
+
+bool conf_networks_have(const struct conf_network *networks, size_t count, const struct sockaddr *peer)
+{
 	unsigned char addr[16] = { 0 };
 	int family = peer->sa_family;
 
@@ -319,8 +324,8 @@ bool conf_is_trusted(const struct conf_server *server, const struct sockaddr *pe
 			family = AF_INET;
 		}
 	}
-	for (size_t i = 0; i < server->trusted_count; i++)
-		if (network_has(&server->trusted[i], family, addr))
+	for (size_t i = 0; i < count; i++)
+		if (network_has(&networks[i], family, addr))
 			return true;
 	return false;
 }

@@ -45,6 +45,8 @@ struct conf_template { const struct conf_piece *pieces; size_t count; };
 
 struct conf_header { struct slice name; struct conf_template value; };
 
+struct conf_network { int family; unsigned char addr[16]; unsigned bits; };
+
 struct conf_volume {
 	struct slice name;               /* [A-Za-z0-9._-]+ */
 	struct slice path;
@@ -105,6 +107,8 @@ struct conf_location {
 	struct conf_header *set_headers; size_t set_header_count;   /* for the origin; merged, the innermost wins by name */
 	struct conf_header *add_headers; size_t add_header_count;   /* for the client; merged */
 	struct slice *login_cookies; size_t login_cookie_count;
+	struct slice purge_token;        /* empty: none */
+	struct conf_network *purge_allow; size_t purge_allow_count;
 	unsigned return_code;            /* 0: no return */
 	struct conf_template return_text;
 	struct slice route;              /* "server_name location", for the log */
@@ -113,8 +117,6 @@ struct conf_location {
 	bool has_inner;                  /* locations are written in it */
 	struct conf_pos pos;
 };
-
-struct conf_network { int family; unsigned char addr[16]; unsigned bits; };
 
 struct conf_name { enum { CONF_NAME_exact, CONF_NAME_suffix /* *.x: text = .x */, CONF_NAME_prefix /* x.*: text = x. */, CONF_NAME_regex } kind; struct slice text; void *regex; struct conf_pos pos; };
 
@@ -143,6 +145,8 @@ struct conf {
 	unsigned workers;                /* resolved: auto = cores */
 	struct slice user, group, pid_file, node, error_log, error_level, access_log;   /* empty: not given */
 	struct conf_addr *metrics;       /* NULL: no metrics page */
+	struct conf_addr *admin;         /* NULL: no admin socket */
+	unsigned admin_mode;             /* of its file */
 	uint64_t connections_max;        /* per worker, default 16384 */
 	struct conf_listen *listens; size_t listen_count;
 	struct conf_server **servers; size_t server_count;
@@ -174,6 +178,7 @@ void conf_print_help(FILE *out);
 struct conf_server *conf_find_server(const struct conf_listen *listen, struct slice host);
 struct conf_location *conf_find_location(const struct conf_server *server, struct slice path);
 bool conf_is_trusted(const struct conf_server *server, const struct sockaddr *peer);
+bool conf_networks_have(const struct conf_network *networks, size_t count, const struct sockaddr *peer);
 
 /* "8m" -> bytes, "30s" -> microseconds. False when it is not one. Pure. */
 bool conf_parse_size(struct slice text, uint64_t *ret_bytes);

@@ -14,6 +14,9 @@ void location_inherit(struct conf_location *location, struct conf_location *oute
 	location->add_header_count = outer->add_header_count;
 	location->login_cookies = outer->login_cookies;
 	location->login_cookie_count = outer->login_cookie_count;
+	location->purge_token = outer->purge_token;
+	location->purge_allow = outer->purge_allow;
+	location->purge_allow_count = outer->purge_allow_count;
 	location->outer = outer;
 }
 
@@ -287,5 +290,36 @@ void conf_login_cookie(struct load *load, struct scope *scope, const struct stat
 			continue;
 		here->login_cookies = load_room(load, here->login_cookies, here->login_cookie_count, sizeof(*here->login_cookies));
 		here->login_cookies[here->login_cookie_count++] = token->text;
+	}
+}
+
+void conf_purge_token(struct load *load, struct scope *scope, const struct statement *st)
+{
+	const struct token *token = &st->args[0];
+	bool good = token->text.len >= PURGE_TOKEN_MIN && token->text.len <= PURGE_TOKEN_MAX;
+
+	for (size_t i = 0; i < token->text.len; i++)
+		good = good && token->text.ptr[i] > ' ' && token->text.ptr[i] < 0x7f;
+	if (good)
+		scope->here->purge_token = token->text;
+	else          /* which may be a good one, cut short: it is not shown */
+		load_error(load, token->pos, "this is not a token: %d to %d printable characters without blanks", PURGE_TOKEN_MIN, PURGE_TOKEN_MAX);
+}
+
+void conf_purge_allow(struct load *load, struct scope *scope, const struct statement *st)
+{
+	struct conf_location *here = scope->here;
+	struct conf_network network;
+
+	if (here->outer && here->purge_allow == here->outer->purge_allow)
+		here->purge_allow = load_unshare(load, here->purge_allow, here->purge_allow_count, sizeof(*here->purge_allow));
+	for (size_t i = 0; i < st->arg_count; i++) {
+		const struct token *token = &st->args[i];
+		if (!network_parse(token->text, &network)) {
+			load_error(load, token->pos, "'%.*s' is not a network: 10.0.0.0/8, 192.168.1.7, fd00::/8 or unix:", SLICE_ARG(token->text));
+			continue;
+		}
+		here->purge_allow = load_room(load, here->purge_allow, here->purge_allow_count, sizeof(*here->purge_allow));
+		here->purge_allow[here->purge_allow_count++] = network;
 	}
 }

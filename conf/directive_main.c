@@ -137,3 +137,32 @@ void conf_connections_max(struct load *load, struct scope *scope, const struct s
 	(void)scope;
 	load_count(load, &st->args[0], 1, 10000000, &load->conf->connections_max);
 }
+
+void conf_admin(struct load *load, struct scope *scope, const struct statement *st)
+{
+	struct conf *conf = load->conf;
+	struct endpoint endpoint;
+	unsigned mode = 0600;
+	size_t count;
+
+	(void)scope;
+	if (!slice_starts(st->args[0].text, SLICE("unix:"))) {
+		load_error(load, st->args[0].pos, "'%.*s' is no UNIX socket: write unix:/run/proxyd/admin; over the network there is purge_token", SLICE_ARG(st->args[0].text));
+		return;
+	}
+	if (st->arg_count > 1) {
+		struct slice text = st->args[1].text;
+		bool good = text.len >= 3 && text.len <= 4;
+
+		mode = 0;
+		for (size_t i = 0; i < text.len; i++) {
+			good = good && text.ptr[i] >= '0' && text.ptr[i] <= '7';
+			mode = good ? mode * 8 + (unsigned)(text.ptr[i] - '0') : 0;
+		}
+		if (!good || mode > 0777 || (mode & 0600) != 0600)
+			load_error(load, st->args[1].pos, "'%.*s' is not a mode that lets the owner in: 0600, 0660 or 0666", SLICE_ARG(text));
+	}
+	conf->admin_mode = mode;
+	if (endpoint_parse(load, st->args[0].pos, st->args[0].text, 0, true, &endpoint))
+		endpoint_resolve(load, st->args[0].pos, &endpoint, &conf->admin, &count);
+}

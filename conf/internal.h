@@ -22,6 +22,7 @@ enum {
 	CONF_MESSAGES_MAX = 100,         /* printed in one run */
 	CONF_HEADERS_MAX = 100,          /* fields that one location sets, and adds */
 	CONF_COOKIES_MAX = 100,
+	PURGE_TOKEN_MIN = 16, PURGE_TOKEN_MAX = 512,
 	CONF_LISTEN_BACKLOG = 4096,
 	CONF_CONNECTIONS_MAX = 16384,
 	CONF_KEEPALIVE = 64,

@@ -54,6 +54,15 @@ static void fields_print(const char *indent, const char *name, const struct conf
 	}
 }
 
+static void networks_print(const char *indent, const char *name, const struct conf_network *networks, size_t from, size_t count, FILE *out)
+{
+	for (size_t i = from; i < count; i++) {
+		fprintf(out, "%s%s ", indent, name);
+		network_print(&networks[i], out);
+		fputs(";\n", out);
+	}
+}
+
 /* What a level says beyond the one around it. */
 static void level_print(const struct conf_location *here, const char *indent, FILE *out)
 {
@@ -65,6 +74,9 @@ static void level_print(const struct conf_location *here, const char *indent, FI
 	fields_print(indent, "add_header", here->add_headers, here->add_header_count, outer->add_headers, outer->add_header_count, out);
 	for (size_t i = outer->login_cookie_count; i < here->login_cookie_count; i++)
 		line_print(indent, "login_cookie", here->login_cookies[i], out);
+	if (!slice_eq(here->purge_token, outer->purge_token))
+		line_print(indent, "purge_token", here->purge_token, out);
+	networks_print(indent, "purge_allow", here->purge_allow, outer->purge_allow_count, here->purge_allow_count, out);
 	if (here->origin_http_1_0 != outer->origin_http_1_0)
 		fprintf(out, "%sproxy_http_version %s;\n", indent, here->origin_http_1_0 ? "1.0" : "1.1");
 	if (here->volume != outer->volume && here->volume)
@@ -83,11 +95,7 @@ static void level_print(const struct conf_location *here, const char *indent, FI
 
 static void trusted_print(const struct conf_server *server, size_t inherited, const char *indent, FILE *out)
 {
-	for (size_t i = inherited; i < server->trusted_count; i++) {
-		fprintf(out, "%strusted_proxy ", indent);
-		network_print(&server->trusted[i], out);
-		fputs(";\n", out);
-	}
+	networks_print(indent, "trusted_proxy", server->trusted, inherited, server->trusted_count, out);
 }
 
 static void pass_print(const struct conf_location *location, const char *indent, FILE *out)
@@ -221,6 +229,11 @@ static void main_print(const struct conf *conf, FILE *out)
 	line_print("", "access_log", conf->access_log, out);
 	if (conf->metrics)
 		line_print("", "metrics", conf->metrics->text, out);
+	if (conf->admin) {
+		fputs("admin ", out);
+		word_print(conf->admin->text, out);
+		fprintf(out, " %04o;\n", conf->admin_mode);
+	}
 	fprintf(out, "connections_max %" PRIu64 ";\n", conf->connections_max);
 }
 

@@ -1,5 +1,6 @@
 /* What proxyd does beside serving. */
 #include "command.h"
+#include "ctl.h"
 #include "explain.h"
 
 #include <errno.h>
@@ -89,6 +90,8 @@ int command_word(const struct conf *conf, int argc, char **argv)
 {
 	if (strcmp(argv[0], "explain") == 0 && argc == 2)
 		return explain(conf, argv[1]);
-	fprintf(stderr, "proxyd: '%s' is no command; there is: explain URL\n", argv[0]);
+	if (strcmp(argv[0], "ctl") == 0)
+		return ctl(conf, argc - 1, argv + 1);
+	fprintf(stderr, "proxyd: '%s' is no command; there are: explain URL, ctl WORDS\n", argv[0]);
 	return 2;
 }

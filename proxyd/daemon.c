@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin.h"
 #include "diag.h"
 #include "metrics.h"
 #include "worker_internal.h"
@@ -120,6 +121,7 @@ static void end_all(struct daemon *daemon)
 	for (unsigned i = 0; i < daemon->worker_count; i++)
 		worker_join(daemon->workers[i]);
 	metrics_close(&daemon->metrics);
+	admin_close(&daemon->admin);
 	volumes_release(&daemon->volumes);
 	for (unsigned i = 0; i < daemon->worker_count; i++)
 		worker_free(&daemon->workers[i]);
@@ -162,6 +164,13 @@ static bool open_metrics(struct daemon *daemon, const struct conf *conf)
 	return !conf->metrics || told(metrics_open(daemon, conf, &daemon->metrics, why), why);
 }
 
+static bool open_admin(struct daemon *daemon, const struct conf *conf)
+{
+	char why[256] = "";
+
+	return !conf->admin || told(admin_open(daemon, conf, &daemon->admin, why), why);
+}
+
 /* What would be shared silently with whoever has the address already. */
 static bool probe_addresses(const struct conf *conf)
 {
@@ -195,7 +204,7 @@ static bool run_workers(struct daemon *daemon)
 			diag(DIAG_error, "cannot start worker %u: %s", i, strerror(errno));
 			return false;
 		}
-	return !daemon->metrics || metrics_start(daemon->metrics);
+	return (!daemon->metrics || metrics_start(daemon->metrics)) && (!daemon->admin || admin_start(daemon->admin));
 }
 
 static void tell_ready(struct daemon *daemon, const struct conf *conf)
@@ -207,6 +216,8 @@ static void tell_ready(struct daemon *daemon, const struct conf *conf)
 				diag_ready("ready: listening on %s", bound->shown);
 	if (daemon->metrics)
 		diag_ready("ready: metrics on %s", metrics_address(daemon->metrics));
+	if (daemon->admin)
+		diag_ready("ready: admin on %s", admin_address(daemon->admin));
 }
 
 bool daemon_start(struct daemon *daemon, struct conf *conf)
@@ -222,6 +233,7 @@ bool daemon_start(struct daemon *daemon, struct conf *conf)
 	daemon->generations->conf = conf;
 	ok = probe_addresses(conf) && daemon_bind(daemon, conf, lists);
 	ok &= open_metrics(daemon, conf);
+	ok &= open_admin(daemon, conf);
 	ok &= told(pid_file_take(conf->pid_file, &daemon->pid_file, why), why);
 	/* When something has failed the rest is tried all the same: one run tells everything. */
 	if (become_user(daemon, conf)) {

@@ -26,12 +26,14 @@ struct bound {
 };
 
 struct metrics;
+struct admin;
 
 struct daemon {
 	struct worker **workers;
 	unsigned worker_count;
 	struct access_log *log;
 	struct metrics *metrics;
+	struct admin *admin;
 	struct volumes volumes;
 	struct generation *generations;          /* newest, which is the present one, first */
 	struct bound *bounds;

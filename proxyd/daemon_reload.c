@@ -165,6 +165,13 @@ static bool same_metrics(const struct conf *a, const struct conf *b)
 	return !a->metrics == !b->metrics && (!a->metrics || slice_eq(a->metrics->text, b->metrics->text));
 }
 
+static bool same_admin(const struct conf *a, const struct conf *b)
+{
+	if (!a->admin || !b->admin)
+		return a->admin == b->admin;
+	return slice_eq(a->admin->text, b->admin->text) && a->admin_mode == b->admin_mode;
+}
+
 static void tell_what_waits(struct daemon *daemon, const struct conf *old, const struct conf *now, unsigned workers)
 {
 	if (workers != daemon->worker_count)
@@ -175,6 +182,8 @@ static void tell_what_waits(struct daemon *daemon, const struct conf *old, const
 		tell_later("access_log");
 	if (!same_metrics(old, now))
 		tell_later("metrics address");
+	if (!same_admin(old, now))
+		tell_later("admin socket");
 	if (!slice_eq(old->user, now->user) || !slice_eq(old->group, now->group))
 		tell_later("user");
 	if (!slice_eq(old->pid_file, now->pid_file))

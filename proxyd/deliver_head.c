@@ -24,7 +24,7 @@ static struct cache_status cache_status_of(const struct request *r)
 		.stored = (r->filling && r->filling == r->object && !r->spilling) || r->log.stored,
 		.collapsed = r->log.cache == VERDICT_collapsed,
 		.has_ttl = r->source == SOURCE_object, .ttl_s = r->log.lifetime - (r->log.age > 0 ? r->log.age : 0),
-		.detail = r->log.nostore ? nostore_rows[r->log.nostore].name : (struct slice){ NULL, 0 },
+		.detail = r->log.purged ? SLICE("purged") : r->log.nostore ? nostore_rows[r->log.nostore].name : (struct slice){ NULL, 0 },
 	};
 }
 
@@ -49,7 +49,7 @@ static void add_own_lines(struct request *r, struct text *text)
 		text_add(text, daemon_self(r->worker->daemon));
 		text_add(text, SLICE("\r\n"));
 	}
-	if (location->set.cache_status && r->log.cache != VERDICT_refused && r->log.cache != VERDICT_synth) {
+	if (location->set.cache_status && r->log.cache != VERDICT_refused && r->log.cache != VERDICT_synth && r->log.cache != VERDICT_purge) {
 		struct cache_status status = cache_status_of(r);
 		char value[CACHE_STATUS_MAX];
 		size_t len = cache_status_write(&status, value, sizeof(value));

@@ -1,6 +1,7 @@
 /* What becomes of the head of an origin's answer. */
 #include "fetch.h"
 #include "http_cache.h"
+#include "tags.h"
 
 enum { SPEC_MAX = 1024 };
 
@@ -14,6 +15,7 @@ enum nostore fetch_nostore(enum store_err err)
 	case STORE_DISK_FULL: case STORE_NO_SPACE: return NOSTORE_disk_full;
 	case STORE_INDEX_FULL: return NOSTORE_index_full;
 	case STORE_DISK_ERROR: return NOSTORE_disk_error;
+	case STORE_PURGED: return NOSTORE_purged;
 	default: return NOSTORE_volume_failed;
 	}
 }
@@ -25,6 +27,9 @@ bool fetch_may_serve_stale(const struct request *r)
 	struct cache_object stored = stored_rules(object_meta(r->stale));
 	struct cache_control asked;
 
+	/* What was purged is stale though its lifetime is not over. */
+	if (stored.must_revalidate && object_is_purged(r->stale))
+		return false;
 	/* A client may ask for less than the answer allows (RFC 5861 section 4). */
 	cache_control_parse(&r->head, FIELD_cache_control, &asked);
 	if (asked.stale_if_error >= 0 && r->worker->wall_us - object_meta(r->stale)->expires_us > asked.stale_if_error * 1000000)
@@ -95,6 +100,15 @@ static enum nostore reason_not_to_try(const struct request *r, const struct verd
 	return NOSTORE_none;
 }
 
+/* Who waits for it may have it, unless a purge came while it was asked for. */
+static void share(struct request *r, struct object *object, struct store_key key)
+{
+	if (r->flight && object_is_purged(object))
+		flight_repeat(&r->flight);
+	else if (r->flight)
+		flight_publish(r->flight, object, key);
+}
+
 /* Begins to fill an object with the answer. */
 static enum nostore begin_filling(struct request *r, const struct http_head *head, const struct verdict_store *v, const struct cache_control *cc)
 {
@@ -117,6 +131,10 @@ static enum nostore begin_filling(struct request *r, const struct http_head *hea
 		r->first_head = stored_build(&r->arena, head, &all, true, SLICE(""));
 	}
 	struct object_meta meta = meta_of(v, head->status, r->worker->wall_us, spec_len > 0);
+	meta.born = r->fetch_born;
+	meta.tags = r->tags;
+	if (meta.tags.len > STORE_TAGS_MAX)
+		return NOSTORE_too_many_tags;
 	uint64_t size = head->framing == FRAMING_length ? head->length : head->framing == FRAMING_none ? 0 : STORE_SIZE_UNKNOWN;
 	enum store_err err = object_new(r->volume, spec_len ? r->variant_key : r->key, spec_len ? r->variant_text : r->key_text,
 		&meta, kept, size, &r->filling);
@@ -126,8 +144,7 @@ static enum nostore begin_filling(struct request *r, const struct http_head *hea
 	object_unref(&r->object);
 	r->object = object_ref(r->filling);
 	r->source = SOURCE_object;
-	if (r->flight)
-		flight_publish(r->flight, r->filling, spec_len ? r->variant_key : r->key);
+	share(r, r->filling, spec_len ? r->variant_key : r->key);
 	if (r->hit_for_miss)
 		flight_forget(r->key);
 	return NOSTORE_none;
@@ -214,6 +231,8 @@ static struct object *renew(struct request *r, const struct stored_view *view, c
 		return NULL;
 	merged.status = object_meta(r->stale)->status;
 	struct verdict_store v = judge(r, &merged);
+	if (!v.reason && r->tags.len > STORE_TAGS_MAX)
+		v.reason = NOSTORE_too_many_tags;
 	*ret_shared = v.reason == NOSTORE_none;
 	if (v.reason) {
 		/* It may be served now, but not again. */
@@ -222,6 +241,8 @@ static struct object *renew(struct request *r, const struct stored_view *view, c
 		return object_ref(r->stale);
 	}
 	struct object_meta meta = meta_of(&v, merged.status, r->worker->wall_us, view->spec.len > 0);
+	meta.born = r->fetch_born;
+	meta.tags = tags_are_in(head) ? r->tags : object_meta(r->stale)->tags;
 	enum store_err err = object_refresh(r->stale, &meta, kept, &fresh);
 	r->log.stored = err == STORE_OK;
 	r->log.nostore = (uint8_t)fetch_nostore(err);
@@ -240,8 +261,8 @@ static bool take_304(struct request *r, const struct http_head *head)
 	struct object *fresh = renew(r, &view, head, &shared);
 	if (!fresh)
 		return false;
-	if (r->flight && shared)
-		flight_publish(r->flight, fresh, view.spec.len ? r->variant_key : r->key);
+	if (shared)
+		share(r, fresh, view.spec.len ? r->variant_key : r->key);
 	object_unref(&r->stale);
 	r->stale = fresh;
 	fetch_use_stale(r, VERDICT_revalidated);
@@ -274,6 +295,11 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 	struct cache_control cc;
 	enum nostore why;
 
+	/* Tags that do not fit are tags all the same: then nothing is stored. */
+	if (!tags_of(&r->arena, head, &r->tags))
+		r->tags.len = SIZE_MAX;
+	if (!r->location->set.cache_tags_visible)
+		tags_hide(head);
 	if (r->revalidating && head->status == 304) {
 		if (!take_304(r, head))
 			r->fetch_again = true;

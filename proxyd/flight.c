@@ -12,6 +12,8 @@ struct flight {
 	struct object *object;
 	struct flight_waiter *waiters;
 	size_t waiter_count;
+	bool detached;                       /* not in the table any more */
+	bool replaces;                       /* one that was */
 };
 
 /* hit-for-miss marks: a small table per shard, one slot a hash; a newer key takes the slot. Forgetting one costs a wait,
@@ -83,11 +85,12 @@ static void waiter_unlink(struct flight_waiter *waiter)
 	flight->waiter_count--;
 }
 
-static void wake_all(struct flight *flight)
+static void wake_all(struct flight *flight, bool again)
 {
 	while (flight->waiters) {
 		struct flight_waiter *waiter = flight->waiters;
 		waiter_unlink(waiter);
+		waiter->again = again;
 		waiter->wake(waiter);
 	}
 }
@@ -128,7 +131,7 @@ enum flight_join flight_join(struct store_key key, uint64_t now_us, struct fligh
 		*ret_variant = (*at)->variant;
 		join = FLIGHT_OBJECT;
 	} else if (!waiter) {
-		join = FLIGHT_HIT_FOR_MISS;
+		join = *at && (*at)->replaces ? FLIGHT_AGAIN : FLIGHT_HIT_FOR_MISS;
 	} else if (*at) {
 		waiter_link(*at, waiter);
 		join = FLIGHT_WAIT;
@@ -150,11 +153,11 @@ void flight_publish(struct flight *flight, struct object *object, struct store_k
 	CHECK(!flight->object);
 	flight->object = object_ref(object);
 	flight->variant = variant;
-	wake_all(flight);
+	wake_all(flight, false);
 	pthread_mutex_unlock(&shard->lock);
 }
 
-void flight_end(struct flight **flight, uint64_t hit_for_miss_until_us)
+static void end(struct flight **flight, uint64_t hit_for_miss_until_us, bool again)
 {
 	struct flight *f = *flight;
 
@@ -163,15 +166,44 @@ void flight_end(struct flight **flight, uint64_t hit_for_miss_until_us)
 	*flight = NULL;
 	struct shard *shard = shard_of(f->key);
 	pthread_mutex_lock(&shard->lock);
-	struct flight **at = flight_slot(shard, f->key);
-	CHECK(*at == f);
-	*at = f->next;
+	if (!f->detached) {
+		struct flight **at = flight_slot(shard, f->key);
+		CHECK(*at == f);
+		*at = f->next;
+	}
 	if (hit_for_miss_until_us)
 		shard->marks[f->key.lo / BUCKETS % MARKS] = (struct mark){ f->key, hit_for_miss_until_us };
-	wake_all(f);
+	wake_all(f, again);
 	pthread_mutex_unlock(&shard->lock);
 	object_unref(&f->object);
 	free(f);
+}
+
+void flight_end(struct flight **flight, uint64_t hit_for_miss_until_us)
+{
+	end(flight, hit_for_miss_until_us, false);
+}
+
+void flight_repeat(struct flight **flight)
+{
+	end(flight, 0, true);
+}
+
+bool flight_replace(struct store_key key, const struct object *object, struct flight **ret_flight)
+{
+	struct shard *shard = shard_of(key);
+
+	pthread_mutex_lock(&shard->lock);
+	struct flight **at = flight_slot(shard, key), *flight = *at;
+	bool replace = flight && flight->object == object;
+	if (replace) {
+		flight->detached = true;
+		*at = flight->next;
+		*ret_flight = flight_new(flight_slot(shard, key), key);
+		(*ret_flight)->replaces = true;
+	}
+	pthread_mutex_unlock(&shard->lock);
+	return replace;
 }
 
 size_t flight_waiters(const struct flight *flight)

@@ -18,9 +18,10 @@ struct flight_waiter {
 	struct flight *flight;                        /* NULL: not waiting; under the shard's lock */
 	struct store_key key;                         /* of the flight it joined */
 	bool joined;                                  /* it has ever joined one */
+	bool again;                                   /* woken to join anew: what came is not for it */
 };
 
-enum flight_join { FLIGHT_LEAD, FLIGHT_WAIT, FLIGHT_OBJECT, FLIGHT_HIT_FOR_MISS };
+enum flight_join { FLIGHT_LEAD, FLIGHT_WAIT, FLIGHT_OBJECT, FLIGHT_HIT_FOR_MISS, FLIGHT_AGAIN };
 
 void flights_init(void);
 /* LEAD: *ret_flight is the caller's to lead, and to end by flight_end().
@@ -28,7 +29,7 @@ void flights_init(void);
  * OBJECT: *ret_object has a reference, *ret_variant is the key it will be stored under.
  * HIT_FOR_MISS: fetch without waiting.
  * waiter NULL: only looks: OBJECT, or HIT_FOR_MISS: who was woken without an object goes on by itself, or those who waited
- * would queue one behind the other. */
+ * would queue one behind the other. AGAIN: what was waited for has been replaced: join anew, with the waiter. */
 enum flight_join flight_join(struct store_key key, uint64_t now_us, struct flight_waiter *waiter, struct flight **ret_flight,
 	struct object **ret_object, struct store_key *ret_variant);
 /* Becomes the leader, or leaves it to the one there is: false. */
@@ -37,6 +38,11 @@ bool flight_lead(struct store_key key, struct flight **ret_flight);
 void flight_publish(struct flight *flight, struct object *object, struct store_key variant);
 /* Leader: over. hit_for_miss_until: 0, or until when (monotonic) the key is known to be uncacheable. Waiters are woken. */
 void flight_end(struct flight **flight, uint64_t hit_for_miss_until_us);
+/* What the flight of this key fetches, if it still is this object, is not to be shared any more, though it goes on: the caller
+ * leads a flight that takes its place. False: that has happened, or the flight is over; join anew. */
+bool flight_replace(struct store_key key, const struct object *object, struct flight **ret_flight);
+/* Leader: over; what came was asked for before a purge. Waiters are woken to join anew: one of them leads. */
+void flight_repeat(struct flight **flight);
 /* How many wait. */
 size_t flight_waiters(const struct flight *flight);
 /* A waiter gives up, or is about to be freed: `flight` alone does not tell whether a leader's thread is still within wake().

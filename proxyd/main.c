@@ -52,6 +52,7 @@ static void usage(FILE *out)
 	fputs("proxyd: a caching reverse proxy whose access log is the truth\n\n"
 		"  proxyd -c FILE [-t | -T | -d | -s WORD]\n"
 		"  proxyd --listen ADDR --origin URL [--volume DIR:SIZE] [--access-log FILE] [--metrics ADDR] [--workers N]\n"
+		"  proxyd -c FILE ctl WORDS        asks the running daemon: status, volumes, purge; alone it says what there is\n"
 		"  proxyd -c FILE explain URL      which server, location, key, volume and origin a URL comes to\n\n", out);
 #define X(name, argument, letter, what, doc) fprintf(out, "  -%c, --%-10s %-9s %s\n", letter, name, what, doc);
 	OPTIONS(X)
@@ -292,10 +293,19 @@ static int run(struct conf *conf, const struct arguments *args)
 	return ok ? 0 : 1;
 }
 
+/* What stands behind ctl is not for us. */
+static int options_end(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "ctl") == 0 && strcmp(argv[i - 1], "-c") != 0 && strcmp(argv[i - 1], "--config") != 0)
+			return i + 1;
+	return argc;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments args = { 0 };
-	int code = parse(argc, argv, &args);
+	int own = options_end(argc, argv), code = parse(own, argv, &args);
 	struct conf *conf;
 
 	if (code >= 0)

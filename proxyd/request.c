@@ -121,7 +121,7 @@ static void request_end(struct request *r)
 {
 	struct carrier *carrier = r->carrier;
 
-	CHECK(!r->exchange && !r->flight && !r->loading);
+	CHECK(!r->exchange && !r->flight && !r->loading && !r->purging);
 	timer_clear(r->worker, &r->collapse_timer);
 	flight_leave(&r->waiter);
 	if (r->object && r->object_waiter.wake)

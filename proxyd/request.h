@@ -20,7 +20,8 @@
 #define REQ_STEPS(STEP) \
 	STEP(receive, NEXT(route)   | NEXT(answer))                                                     \
 	STEP(route,   NEXT(guard)   | NEXT(answer))                                                     \
-	STEP(guard,   NEXT(lookup)  | NEXT(fetch)  | NEXT(answer))                                      \
+	STEP(guard,   NEXT(lookup)  | NEXT(fetch)  | NEXT(answer) | NEXT(purge))                        \
+	STEP(purge,   NEXT(answer))                                                                     \
 	STEP(lookup,  NEXT(deliver) | NEXT(fetch)  | NEXT(lookup) | NEXT(answer))                       \
 	STEP(fetch,   NEXT(deliver) | NEXT(answer) | NEXT(lookup) | NEXT(finish))                       \
 	STEP(answer,  NEXT(deliver) | NEXT(finish))      /* an answer of our own: refusals, errors, rules */ \
@@ -95,6 +96,9 @@ struct request {
 	bool loading;                  /* volume_load is under way */
 	bool from_disk;                /* it was: what is served came from disk for this request */
 	struct load *load;             /* shared with the I/O thread */
+	struct purge_wait *purge;      /* a purge: shared with the volume's thread */
+	bool purging, purge_soft;      /* it is under way */
+	uint8_t purge_kind;
 
 	/* fetch */
 	struct exchange *exchange;
@@ -103,7 +107,9 @@ struct request {
 	bool fetch_started, fetch_done, fetch_headed, fetch_304;
 	enum end fetch_end;
 	int64_t fetch_sent_us;         /* wall clock */
+	uint64_t fetch_born;           /* the volume's clock of purges then */
 	bool body_paused, discard, spilling, fetch_again, content_sent_last;
+	struct slice tags;             /* of the origin's answer */
 	unsigned pipe_status;          /* an answer that passes: its head in kept form, and how long it is */
 	struct slice pipe_head;
 	uint64_t pipe_length;
@@ -125,7 +131,7 @@ struct request {
 	bool plain;                    /* its head did not fit: one of our own goes out, without any field that is not framing */
 	unsigned own_status;
 	int64_t date_us;               /* the Date that the answer lacks; 0: it has one */
-	struct slice own_text;
+	struct slice own_text, own_type;   /* type empty: plain text, with the status before it */
 	char *pipe_buf;                /* SOURCE_pipe: bytes the client has not taken yet */
 	size_t pipe_len, pipe_pos, pipe_cap;
 	struct object_waiter object_waiter;
@@ -186,6 +192,8 @@ bool request_variant_key(struct request *request, struct slice spec);
 void request_variant_language(const struct request *request, struct slice block, struct slice *ret_language, struct slice *ret_values);
 void request_object_wake(struct object_waiter *waiter);
 void request_load_free(struct request *request);
+/* step_purge.c */
+void request_purge_free(struct request *request);
 /* fetch_head.c: the head that goes to the origin. Empty when it does not fit. */
 struct slice request_origin_head(struct request *request);
 /* How long the content is that goes with it; UINT64_MAX: chunked. */

@@ -66,7 +66,8 @@ static void use_rule(struct request *r, struct text *block)
 enum step step_answer(struct request *r)
 {
 	struct text block;
-	bool by_rule = r->log.cache == VERDICT_synth && r->location->return_code;
+	bool by_rule = r->log.cache == VERDICT_synth && r->location->return_code, whole = by_rule || r->own_type.len;
+	struct slice type = r->own_type.len ? r->own_type : SLICE("text/plain; charset=utf-8");
 
 	if (!r->carrier || r->head_sent)
 		return STEP_finish;
@@ -77,28 +78,30 @@ enum step step_answer(struct request *r)
 	r->source = SOURCE_text;
 	r->text = (struct slice){ NULL, 0 };
 	if (r->own_status != 204 && r->own_status != 304) {
-		text_add_field(&block, SLICE("Content-Type"), SLICE("text/plain; charset=utf-8"));
-		r->log.resp_type = SLICE("text/plain; charset=utf-8");
+		text_add_field(&block, SLICE("Content-Type"), type);
+		r->log.resp_type = type;
 		struct text body;
 		text_init(&body, &r->arena, r->own_text.len + 64);
-		if (!by_rule) {
+		if (!whole) {
 			text_add_u64(&body, r->own_status);
 			text_add(&body, SLICE(" "));
 			text_add(&body, http_reason(r->own_status));
 			text_add(&body, SLICE("\n"));
 		}
 		text_add(&body, r->own_text);
-		if (!by_rule)
+		if (!whole)
 			text_add(&body, SLICE("\n"));
 		r->text = text_slice(&body);
 	}
+	if (r->own_status == 401)
+		text_add_field(&block, SLICE("WWW-Authenticate"), SLICE("Bearer"));
 	if (r->own_status == 405)
 		text_add_field(&block, SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
 	struct slice error = proxy_status_error((enum end)r->log.end, (enum refusal)r->log.refusal);
 	if (error.len && !by_rule)
 		text_add_field(&block, SLICE("Proxy-Status"), arena_printf(&r->arena, "%.*s; error=%.*s", SLICE_ARG(daemon_self(r->worker->daemon)), SLICE_ARG(error)));
 	/* Nobody may keep an error of ours but for as long as it lasts. */
-	if (r->own_status >= 400)
+	if (r->own_status >= 400 || r->log.cache == VERDICT_purge)
 		text_add_field(&block, SLICE("Cache-Control"), SLICE("no-store"));
 	r->blocks[0] = text_slice(&block);
 	return STEP_deliver;

@@ -162,6 +162,7 @@ static enum step start(struct request *r)
 		r->log.cache = r->hit_for_miss ? VERDICT_hit_for_miss : VERDICT_miss;
 	r->fetch_started = true;
 	r->fetch_sent_us = r->worker->wall_us;
+	r->fetch_born = r->volume ? volume_purge_clock(r->volume) : 0;
 	request_keep(r);
 	r->exchange = exchange_start(r->worker, &exchange, &user, r);
 	return STEP_wait;

@@ -64,6 +64,7 @@ enum step step_finish(struct request *r)
 	access_log_write(r->worker, log);
 	flight_end(&r->flight, 0);
 	request_load_free(r);
+	request_purge_free(r);
 	free(r->disk_read);
 	r->disk_read = NULL;
 	return STEP_done;

@@ -55,6 +55,8 @@ enum step step_guard(struct request *r)
 	}
 	r->log.req_login = cookie_has(&r->head, r->location->login_cookies, r->location->login_cookie_count);
 	choose_volume(r);
+	if (r->head.method == METHOD_PURGE)
+		return STEP_purge;
 	if (!r->volume) {
 		r->log.cache = VERDICT_off;
 		return STEP_fetch;

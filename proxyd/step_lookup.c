@@ -293,8 +293,10 @@ static bool only_if_cached(const struct request *r)
 static enum step join(struct request *r)
 {
 	struct store_key key = r->variant_text.len ? r->variant_key : r->key, variant;
-	bool woken = r->was_collapsed;
+	bool woken = r->was_collapsed && !r->waiter.again;
 
+	r->was_collapsed = woken;
+	r->waiter.again = false;
 	if (only_if_cached(r))
 		return request_error(r, 504, END_only_if_cached);
 	if (r->flight || r->solo || !r->may_store || !r->location->set.collapse)
@@ -314,8 +316,19 @@ static enum step join(struct request *r)
 		r->solo = true;
 		/* The flight may have ended with its object stored since this step looked: look once more. */
 		return woken ? STEP_lookup : STEP_fetch;
+	case FLIGHT_AGAIN:
+		r->was_collapsed = false;
+		return STEP_lookup;
 	case FLIGHT_OBJECT:
 		break;
+	}
+	if (object_is_purged(r->object)) {
+		/* The origin was asked before the purge: that is not for who comes after it. */
+		flight_replace(key, r->object, &r->flight);
+		object_unref(&r->object);
+		r->log.purged = 1;
+		r->was_collapsed = false;
+		return STEP_lookup;
 	}
 	struct stored_view view;
 	CHECK(stored_read(object_head(r->object), &view));
@@ -342,6 +355,11 @@ static enum step decide(struct request *r)
 		volume_drop(r->volume, r->variant_text.len ? r->variant_key : r->key, r->object);
 		object_unref(&r->object);
 		return join(r);
+	}
+	/* Kept by a soft purge: to be validated, or for when the origin fails. */
+	if (object_is_purged(r->object)) {
+		r->log.purged = 1;
+		used.use = USE_validate;
 	}
 	if (used.use == USE_fresh)
 		return deliver_stored(r, r->was_collapsed ? VERDICT_collapsed : VERDICT_hit);
@@ -373,5 +391,7 @@ enum step step_lookup(struct request *r)
 	case STORE_HIT: return decide(r);
 	case STORE_MISS: break;
 	}
+	if (volume_was_purged(r->volume, r->key) || (r->variant_text.len && volume_was_purged(r->volume, r->variant_key)))
+		r->log.purged = 1;
 	return join(r);
 }

@@ -227,6 +227,16 @@ static bool key_from_hex(struct slice text, struct store_key *ret_key)
 	return true;
 }
 
+size_t vary_index_keys(struct slice text, struct store_key *keys, size_t room)
+{
+	struct slice line;
+	size_t count = 0;
+
+	for (size_t pos = 0; count < room && index_line(text, &pos, 'V', &line);)
+		count += key_from_hex(line, &keys[count]);
+	return count;
+}
+
 static void index_add_line(struct text *text, const char *kind, struct slice value)
 {
 	text_add(text, slice_make(kind, 2));

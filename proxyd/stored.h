@@ -63,6 +63,8 @@ bool stored_next_field(struct slice block, size_t *pos, struct slice *ret_name, 
  * accept-language, "L language values\n": the Content-Language that was the answer to these values. Newest first. */
 struct vary_index { struct slice text; };
 enum { VARY_SPECS_MAX = 8, VARY_INDEX_MAX = 32 * 1024 };
+/* The keys of the variants it lists, at most `room`. Returns how many. */
+size_t vary_index_keys(struct slice text, struct store_key *keys, size_t room);
 /* False at the end. */
 bool vary_index_next_spec(struct vary_index index, size_t *pos, struct slice *ret_spec);
 /* The text with this spec first and this variant first, bounded: *ret_evicted is the variant that had to go. */

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "diag.h"
+#include "stored.h"
 
 struct volume_slot {
 	struct volume_slot *next;
@@ -62,7 +63,8 @@ static void slot_free(struct volume_slot **slot)
 static struct volume_slot *slot_open(const struct conf_volume *volume, enum store_err *ret_err, char why[256])
 {
 	struct volume_slot *slot = must(calloc(1, sizeof(*slot)));
-	struct store_config config = { .size = volume->size, .ram = volume->ram, .fill_max = volume->fill_max, .event = slot_event };
+	struct store_config config = { .size = volume->size, .ram = volume->ram, .fill_max = volume->fill_max, .event = slot_event,
+		.bookkeeping_flags = STORED_VARY_INDEX, .related = vary_index_keys };
 
 	config.name = slot->name = must(strndup(volume->name.ptr, volume->name.len));
 	config.path = slot->path = must(strndup(volume->path.ptr, volume->path.len));
@@ -237,6 +239,18 @@ void volumes_show(struct volumes *volumes, const struct conf *conf)
 {
 	pthread_mutex_lock(&volumes->lock);
 	volumes->shown = conf;
+	pthread_mutex_unlock(&volumes->lock);
+}
+
+void volumes_each(struct volumes *volumes, void (*each)(void *arg, const struct conf_volume *volume, struct volume *open), void *arg)
+{
+	const struct volume_map *map;
+
+	pthread_mutex_lock(&volumes->lock);
+	map = atomic_load(&volumes->map);
+	for (size_t i = 0; map && i < map->count; i++)
+		if (map->rows[i].conf == volumes->shown)
+			each(arg, map->rows[i].key, map->rows[i].slot->volume);
 	pthread_mutex_unlock(&volumes->lock);
 }
 

@@ -40,6 +40,7 @@ SETTING(heuristic_percent,     COUNT, "10", "0", "100",     H|S|L, "Estimated li
 SETTING(heuristic_max,         TIME, "1d", "0", "30d",      H|S|L, "Longest estimated lifetime.")
 SETTING(variants_max,          COUNT, "32", "1", "1000",    H|S|L, "Most stored variants of one URL.")
 SETTING(stale_on_error,        TIME, "10m", "0", "30d",     H|S|L, "How long past its lifetime an object may be served while the origin fails, unless the answer forbids it.")
+SETTING(cache_tags_visible,    FLAG, "off", "", "",         H|S|L, "Leave Cache-Tag and Surrogate-Key in answers; the tags serve purging either way. Counts when an answer is fetched.")
 
 DIRECTIVE(http,              M,         0, 0, 1, "An optional block around all servers, as in nginx.")
 DIRECTIVE(events,            M,         0, 0, 1, "Accepted for nginx's sake; its content is ignored with a note.")
@@ -51,6 +52,7 @@ DIRECTIVE(node,              M,         1, 1, 0, "Name of this node in the log; 
 DIRECTIVE(error_log,         M|H,       1, 2, 0, "File for messages (or stderr), and level: error, warn, notice, info, debug.")
 DIRECTIVE(access_log,        M|H|S|L|MANY,   1, 2, 0, "File of the access log. There is one, and it has every request: `off` is refused.")
 DIRECTIVE(metrics,           M|H,       1, 1, 0, "Address of the metrics page, in Prometheus text.")
+DIRECTIVE(admin,             M|H,       1, 2, 0, "unix:/path [MODE]: socket for `proxyd ctl`; MODE is of its file, 0600 when not given.")
 DIRECTIVE(connections_max,   M,         1, 1, 0, "Most client connections of a worker.")
 DIRECTIVE(volume,            M|H|MANY,       1, 1, 1, "A named volume for cached objects: path, size, ram.")
 DIRECTIVE(path,              V,         1, 1, 0, "Folder of the volume.")
@@ -73,4 +75,6 @@ DIRECTIVE(add_header,        H|S|L|MANY,     2, 3, 0, "Adds a field to answers; 
 DIRECTIVE(return,            S|L,       1, 2, 0, "CODE [TEXT or URL]: answers by rule.")
 DIRECTIVE(proxy_buffering,   H|S|L,     1, 1, 0, "Accepted: answers are always streamed; `on` gives a note.")
 DIRECTIVE(proxy_redirect,    H|S|L,     1, 2, 0, "Accepted with off or default only: Location passes unchanged.")
+DIRECTIVE(purge_token,       H|S|L,     1, 1, 0, "Allows purging by the method PURGE with this token, in `Authorization: Bearer` or `Purge-Token`; 16 or more characters.")
+DIRECTIVE(purge_allow,       H|S|L|MANY,     1, 64, 0, "Allows purging by the method PURGE from these networks (or unix:) only; with purge_token both must fit. Without either PURGE is a 405. Outer levels are merged.")
 DIRECTIVE(worker_processes,  M,         1, 1, 0, "Another name of workers.")

@@ -43,3 +43,8 @@ REFUSAL(head_timeout,       408, "The header section did not arrive within `clie
 REFUSAL(length_required,    411, "Chunked content, longer than `client_body_hold`, for an origin that is asked in HTTP/1.0.")
 REFUSAL(body_timeout,       408, "The content did not arrive in time.")
 REFUSAL(status_line,        502, "In an origin's answer: the status line is not HTTP/1.x SP STATUS SP REASON CRLF.")
+REFUSAL(purge_address,      403, "A purge from an address that `purge_allow` does not list.")
+REFUSAL(purge_token,        401, "A purge without the token that `purge_token` wants.")
+REFUSAL(purge_fields,       400, "A purge whose Purge-Mode is not hard or soft, or that names nothing to purge.")
+REFUSAL(purge_nothing,      404, "A purge of a site that no volume is bound to.")
+REFUSAL(purge_full,         503, "Too many purges are in force in the volume: purge something wider.")

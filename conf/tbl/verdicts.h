@@ -11,3 +11,4 @@ VERDICT(off,          "The site has no cache: `proxy_cache off`, or no volume is
 VERDICT(synth,        "proxyd made the answer by rule: `return`, or Max-Forwards: 0.")
 VERDICT(refused,      "proxyd refused the request; `refusal` says why.")
 VERDICT(error,        "The origin failed and proxyd made the error answer; `end` says how.")
+VERDICT(purge,        "A purge: `purge_objects` says how many stored objects it concerned.")

@@ -7,6 +7,7 @@
 	X(authorization,       "authorization",       HTTP_KEEP) \
 	X(cache_control,       "cache-control",       HTTP_KEEP) \
 	X(cache_status,        "cache-status",        0) \
+	X(cache_tag,           "cache-tag",           0) \
 	X(cdn_cache_control,   "cdn-cache-control",   HTTP_KEEP) \
 	X(cdn_loop,            "cdn-loop",            HTTP_KEEP) \
 	X(connection,          "connection",          HTTP_HOP) \
@@ -37,10 +38,14 @@
 	X(proxy_authentication_info, "proxy-authentication-info", 0) \
 	X(proxy_authorization, "proxy-authorization", HTTP_KEEP) \
 	X(proxy_connection,    "proxy-connection",    HTTP_HOP) \
+	X(purge_mode,          "purge-mode",          0) \
+	X(purge_prefix,        "purge-prefix",        0) \
+	X(purge_token,         "purge-token",         0) \
 	X(range,               "range",               HTTP_KEEP) \
 	X(referer,             "referer",             0) \
 	X(server,              "server",              0) \
 	X(set_cookie,          "set-cookie",          HTTP_KEEP) \
+	X(surrogate_key,       "surrogate-key",       0) \
 	X(te,                  "te",                  HTTP_HOP) \
 	X(trailer,             "trailer",             HTTP_HOP) \
 	X(transfer_encoding,   "transfer-encoding",   HTTP_HOP) \

@@ -12,3 +12,6 @@ VOLUME_GAUGE(evicted_total,   counter, s->evicted,         "Objects that had to 
 VOLUME_GAUGE(damaged_total,   counter, s->dropped_damaged, "Objects dropped since their checksum was wrong.")
 VOLUME_GAUGE(errors_total,    counter, s->dropped_error,   "Objects dropped since they could not be written.")
 VOLUME_GAUGE(commits_total,   counter, s->commits,         "Commits of the index.")
+VOLUME_GAUGE(purge_rules,     gauge,   s->purge_rules,     "Purges in force: each goes when nothing that it concerns is left.")
+VOLUME_GAUGE(purges_total,    counter, s->purges,          "Purges of the volume.")
+VOLUME_GAUGE(purged_total,    counter, s->purged,          "Objects that hard purges took out.")

@@ -1,0 +1,222 @@
+/* What the admin socket can do. */
+#include "admin.h"
+
+#include <jansson.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "purge.h"
+
+static json_t *failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static json_t *failure(const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	/* What was asked for may be any bytes: what is shown of it are characters. */
+	for (char *at = text; *at; at++)
+		if ((unsigned char)*at < ' ' || (unsigned char)*at > '~')
+			*at = '?';
+	return json_pack("{s:b, s:s}", "ok", 0, "error", text);
+}
+
+/* The next word: ends at a blank, which goes too. */
+static struct slice word_take(struct slice *rest)
+{
+	const char *blank = rest->len > 0 ? memchr(rest->ptr, ' ', rest->len) : NULL;
+	struct slice word = slice_make(rest->ptr, blank ? (size_t)(blank - rest->ptr) : rest->len);
+	size_t taken = word.len + (blank != NULL);
+
+	*rest = slice_make(rest->ptr + taken, rest->len - taken);
+	return word;
+}
+
+static json_t *text_json(struct slice text)
+{
+	return json_stringn_nocheck(text.ptr, text.len);
+}
+
+static int64_t wall_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* ---- status ---- */
+
+static json_t *status(struct daemon *daemon)
+{
+	struct counters sum = { 0 };
+	json_t *counters = json_object();
+	uint64_t connections = 0;
+
+	for (unsigned i = 0; i < daemon->worker_count; i++) {
+		counters_merge(&sum, &daemon->workers[i]->counters);
+		connections += atomic_load_explicit(&daemon->workers[i]->conn_count, memory_order_relaxed);
+	}
+	for (int i = 0; i < COUNTER_COUNT; i++)
+		json_object_set_new(counters, counter_rows[i].name.ptr, json_integer((json_int_t)counters_get(&sum, (enum counter)i)));
+	return json_pack("{s:b, s:s, s:i, s:I, s:I, s:I, s:i, s:I, s:I, s:o}", "ok", 1, "node", daemon->node, "pid", (int)getpid(),
+		"started", (json_int_t)(daemon->started_us / 1000000), "uptime_s", (json_int_t)((wall_us() - daemon->started_us) / 1000000),
+		"config_generation", (json_int_t)atomic_load(&daemon->generation), "workers", (int)daemon->worker_count,
+		"connections", (json_int_t)connections, "log_lines_lost", (json_int_t)access_log_lost(daemon->log), "counters", counters);
+}
+
+/* ---- volumes ---- */
+
+static void volume_add(void *arg, const struct conf_volume *v, const struct volume_stat *s)
+{
+	json_t *volume = json_object();
+
+	json_object_set_new(volume, "name", text_json(v->name));
+	json_object_set_new(volume, "path", text_json(v->path));
+#define VOLUME_GAUGE(name, kind, expression, doc) json_object_set_new(volume, #name, json_integer((json_int_t)(expression)));
+#include "tbl/volume_gauges.h"
+#undef VOLUME_GAUGE
+	json_object_set_new(volume, "purge_rules_max", json_integer((json_int_t)s->purge_rules_max));
+	json_array_append_new(arg, volume);
+}
+
+static json_t *volumes(struct daemon *daemon)
+{
+	json_t *list = json_array();
+
+	volumes_stat(&daemon->volumes, volume_add, list);
+	return json_pack("{s:b, s:o}", "ok", 1, "volumes", list);
+}
+
+/* ---- purge ---- */
+
+struct waiting {
+	struct purge_order order;                /* first */
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+	struct store_purge purge;
+	struct slice volume;                     /* "*": every one */
+	size_t volumes;
+};
+
+static void purge_done(struct purge_order *order)
+{
+	struct waiting *waiting = (struct waiting *)order;
+
+	pthread_mutex_lock(&waiting->lock);
+	waiting->done = true;
+	pthread_cond_signal(&waiting->cond);
+	pthread_mutex_unlock(&waiting->lock);
+}
+
+static void purge_volume(void *arg, const struct conf_volume *volume, struct volume *open)
+{
+	struct waiting *waiting = arg;
+
+	if (!slice_eq(waiting->volume, SLICE("*")) && !slice_eq(waiting->volume, volume->name))
+		return;
+	waiting->volumes++;
+	purge_add(&waiting->order, open, &waiting->purge);
+}
+
+static void purge_note(struct daemon *daemon, const struct waiting *waiting, struct slice kind, struct slice text)
+{
+	struct logline line;
+	char target[PURGE_URL_MAX + 64];
+	int len = snprintf(target, sizeof(target), "%.*s %s%s%.*s", SLICE_ARG(kind), waiting->purge.soft ? "soft" : "hard", text.len ? " " : "",
+		(int)(text.len < PURGE_URL_MAX ? text.len : PURGE_URL_MAX), text.ptr);
+
+	logline_init(&line);
+	line.rec = REC_purge;
+	line.t_us = (uint64_t)wall_us();
+	line.config = atomic_load(&daemon->generation);
+	line.target = slice_make(target, (size_t)len);
+	if (!slice_eq(waiting->volume, SLICE("*")))
+		line.volume = waiting->volume;
+	line.purge_objects = (int64_t)atomic_load(&waiting->order.objects);
+	access_log_note(daemon->log, &line);
+}
+
+/* NULL: understood. */
+static json_t *purge_parse(struct slice kind, struct slice text, char key[PURGE_KEY_ROOM], struct store_purge *purge)
+{
+	const char *why;
+
+	if (slice_eq(kind, SLICE("all"))) {
+		purge->kind = PURGE_PREFIX;
+		return text.len ? failure("purge all takes no text") : NULL;
+	}
+	if (!text.len)
+		return failure("purge %.*s: what?", SLICE_ARG(kind));
+	if (slice_eq(kind, SLICE("tag"))) {
+		purge->kind = PURGE_TAG;
+		purge->text = text;
+		return text.len > STORE_TAGS_MAX ? failure("the tag is too long") : NULL;
+	}
+	purge->kind = slice_eq(kind, SLICE("prefix")) ? PURGE_PREFIX : PURGE_KEY;
+	if (purge->kind == PURGE_KEY && !slice_eq(kind, SLICE("url")))
+		return failure("'%.*s' is not url, prefix, tag or all", SLICE_ARG(kind));
+	return purge_key_of_url(text, key, &purge->text, &why) ? NULL : failure("'%.200s': %s", key, why);
+}
+
+static json_t *purge(struct daemon *daemon, struct slice rest)
+{
+	struct waiting waiting = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+	struct slice mode = word_take(&rest), kind;
+	char key[PURGE_KEY_ROOM];
+	json_t *problem;
+
+	waiting.volume = word_take(&rest);
+	kind = word_take(&rest);
+	snprintf(key, sizeof(key), "%.*s", SLICE_ARG(rest));
+	waiting.purge.soft = slice_eq(mode, SLICE("soft"));
+	if (!waiting.purge.soft && !slice_eq(mode, SLICE("hard")))
+		return failure("'%.*s' is not soft or hard", SLICE_ARG(mode));
+	if ((problem = purge_parse(kind, rest, key, &waiting.purge)))
+		return problem;
+	purge_begin(&waiting.order, purge_done);
+	volumes_each(&daemon->volumes, purge_volume, &waiting);
+	purge_end(&waiting.order);
+	pthread_mutex_lock(&waiting.lock);
+	while (!waiting.done)
+		pthread_cond_wait(&waiting.cond, &waiting.lock);
+	pthread_mutex_unlock(&waiting.lock);
+	if (waiting.volumes == 0)
+		return slice_eq(waiting.volume, SLICE("*")) ? failure("there is no volume") : failure("there is no volume '%.*s'", SLICE_ARG(waiting.volume));
+	purge_note(daemon, &waiting, kind, rest);
+	enum store_err err = (enum store_err)atomic_load(&waiting.order.err);
+	json_t *answer = err ? failure("%s", store_strerror(err)) : json_pack("{s:b}", "ok", 1);
+	json_object_set_new(answer, "kind", text_json(kind));
+	json_object_set_new(answer, "mode", text_json(mode));
+	json_object_set_new(answer, "volumes", json_integer((json_int_t)waiting.volumes));
+	json_object_set_new(answer, "objects", json_integer((json_int_t)atomic_load(&waiting.order.objects)));
+	return answer;
+}
+
+/* ---- the line ---- */
+
+char *admin_answer(struct daemon *daemon, struct slice line)
+{
+	struct slice rest = line, word = word_take(&rest);
+	json_t *answer;
+	char *text, *out;
+
+	if (slice_eq(word, SLICE("status")) && !rest.len)
+		answer = status(daemon);
+	else if (slice_eq(word, SLICE("volumes")) && !rest.len)
+		answer = volumes(daemon);
+	else if (slice_eq(word, SLICE("purge")))
+		answer = purge(daemon, rest);
+	else
+		answer = failure("'%.*s' is no command; there are: status, volumes, purge soft|hard VOLUME|* url|prefix|tag|all [TEXT]", SLICE_ARG(line));
+	text = must(json_dumps(answer, JSON_ENSURE_ASCII));
+	json_decref(answer);
+	out = must(malloc(strlen(text) + 2));
+	memcpy(out, text, strlen(text));
+	memcpy(out + strlen(text), "\n", 2);
+	free(text);
+	return out;
+}
