@@ -19,6 +19,8 @@
 
 #include "../conf/slice.h"
 
+enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 16 * 1024 };
+
 /* STORE_ERROR(name, text) */
 #define STORE_ERRORS(X) \
 	X(OK,         "no error") \
@@ -47,7 +49,6 @@ enum store_err {
 	STORE_ERR_COUNT };
 const char *store_strerror(enum store_err err);
 
-enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 16 * 1024 };
 #define STORE_SIZE_UNKNOWN UINT64_MAX
 
 /* 128 bits of XXH3 over the key's text. */
@@ -73,6 +74,9 @@ struct store_config {
 	 * related(), which may be NULL, writes the keys that such an object leads to, at most `room`, and returns how many. */
 	uint32_t bookkeeping_flags;
 	size_t (*related)(struct slice head, struct store_key *keys, size_t room);
+	/* What purges of keys and prefixes are held against when it is not the key's text itself: in `room`, or a part of
+	 * key_text. NULL: the text. For keys that differ in notation only, and that a person takes for one. */
+	struct slice (*purge_text)(struct slice key_text, char room[STORE_KEY_MAX]);
 	void (*event)(void *arg, const struct store_event *event);   /* may be NULL */
 	void *event_arg;
 };

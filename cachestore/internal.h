@@ -449,6 +449,9 @@ struct rule_row *rule_row_decode(struct slice bytes);        /* NULL: damaged */
 
 /* purge.c */
 enum purged purge_judge(struct volume *volume, struct object *object);
+/* Holds it against the rules. each: for those that concern it. */
+enum purged purge_rules(struct volume *volume, struct slice key_text, const struct object_meta *meta, void (*each)(struct rule *rule),
+	uint64_t *ret_clock);
 /* A hard purge concerns it: it was taken out of the index. */
 bool purge_takes(struct volume *volume, struct object *object);
 /* It must not be published. */

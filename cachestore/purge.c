@@ -13,6 +13,16 @@ bool purge_is_bookkeeping(const struct volume *volume, const struct object_meta 
 	return (meta->flags & volume->config.bookkeeping_flags) != 0;
 }
 
+enum purged purge_rules(struct volume *volume, struct slice key_text, const struct object_meta *meta, void (*each)(struct rule *rule),
+	uint64_t *ret_clock)
+{
+	char room[STORE_KEY_MAX];
+
+	if (volume->config.purge_text)
+		key_text = volume->config.purge_text(key_text, room);
+	return rules_judge(&volume->rules, key_text, meta, purge_is_bookkeeping(volume, meta), each, ret_clock);
+}
+
 enum purged purge_judge(struct volume *volume, struct object *object)
 {
 	uint64_t judged = atomic_load_explicit(&object->judged, memory_order_relaxed), clock;
@@ -20,7 +30,7 @@ enum purged purge_judge(struct volume *volume, struct object *object)
 
 	if (judged >> 2 >= volume_purge_clock(volume))
 		return purged;
-	now = rules_judge(&volume->rules, object->key_text, &object->meta, purge_is_bookkeeping(volume, &object->meta), NULL, &clock);
+	now = purge_rules(volume, object->key_text, &object->meta, NULL, &clock);
 	if (now > purged)
 		purged = now;
 	atomic_store_explicit(&object->judged, clock << 2 | purged, memory_order_relaxed);

@@ -79,7 +79,7 @@ static int url_key(struct url_count *count, struct store_key key, bool first)
 			&& record_decode(bytes, key, volume->blocks.total, &record) && index_is_current(volume, key, record.generation)) {
 		bool bookkeeping = purge_is_bookkeeping(volume, &record.meta);
 
-		purged = rules_judge(&volume->rules, record.key_text, &record.meta, bookkeeping, NULL, &clock);
+		purged = purge_rules(volume, record.key_text, &record.meta, NULL, &clock);
 		if (purged != PURGED_no && !bookkeeping)
 			count->job->objects++;
 		if (purged == PURGED_hard)
@@ -128,20 +128,14 @@ static int pass_visit(void *arg, struct store_key key, struct slice bytes)
 	struct volume *volume = pass->volume;
 	struct record record;
 	uint64_t clock;
-	bool bookkeeping;
 
 	if (!record_decode(bytes, key, volume->blocks.total, &record) || record.meta.born >= volume_purge_clock(volume)
 			|| !index_is_current(volume, key, record.generation))
 		return 0;
-	bookkeeping = purge_is_bookkeeping(volume, &record.meta);
-	if (!pass->drop) {
-		rules_judge(&volume->rules, record.key_text, &record.meta, bookkeeping, bookkeeping ? NULL : rule_count, &clock);
-		return 0;
-	}
-	if (rules_judge(&volume->rules, record.key_text, &record.meta, bookkeeping, NULL, &clock) == PURGED_hard)
+	if (pass->drop && purge_rules(volume, record.key_text, &record.meta, NULL, &clock) == PURGED_hard)
 		pass->doomed[pass->doomed_count++] = (struct doomed){ .key = key, .generation = record.generation };
 	else
-		rules_judge(&volume->rules, record.key_text, &record.meta, bookkeeping, rule_count, &clock);
+		purge_rules(volume, record.key_text, &record.meta, purge_is_bookkeeping(volume, &record.meta) && !pass->drop ? NULL : rule_count, &clock);
 	return 0;
 }
 

@@ -47,7 +47,7 @@ void purge_end(struct purge_order *order)
 
 bool purge_key_of_url(struct slice url, char out[PURGE_KEY_ROOM], struct slice *ret_text, const char **why)
 {
-	char request[2 * PURGE_URL_MAX + 64], host[256];
+	char request[2 * PURGE_URL_MAX + 64];
 	struct http_header headers[4];
 	struct http_head head = { 0 };
 	enum refusal refusal = REFUSAL_none;
@@ -67,17 +67,15 @@ bool purge_key_of_url(struct slice url, char out[PURGE_KEY_ROOM], struct slice *
 		*why = refusal ? refusal_rows[refusal].doc : "this is no URL";
 		return false;
 	}
-	size_t host_len = head.host.len - (head.host.len && head.host.ptr[head.host.len - 1] == '.');
-	for (size_t i = 0; i < host_len; i++)
-		host[i] = (char)(head.host.ptr[i] >= 'A' && head.host.ptr[i] <= 'Z' ? head.host.ptr[i] | 0x20 : head.host.ptr[i]);
-	const struct target target = { .https = https, .host = slice_make(host, host_len), .port = head.port, .path = head.path, .query = head.query };
+	const struct target target = { .https = https, .authority = head.authority, .path = head.path, .query = head.query };
 	arena_init(&arena);
 	text_init(&text, &arena, PURGE_KEY_ROOM);
 	target_add_key(&text, &target);
 	bool fits = !text.overflowed && text.len <= PURGE_KEY_ROOM;
 	if (fits) {
-		memcpy(out, text.ptr, text.len);
-		*ret_text = slice_make(out, text.len);
+		*ret_text = target_plain_key(text_slice(&text), out);
+		memmove(out, ret_text->ptr, ret_text->len);
+		ret_text->ptr = out;
 	} else {
 		*why = "the URL is too long";
 	}

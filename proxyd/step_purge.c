@@ -87,8 +87,10 @@ static enum step start(struct request *r)
 
 	if (!take_mode(r, &purge.soft) || !tags_of(&r->arena, &r->head, &tags) || (tags_are_in(&r->head) && !tags.len))
 		return request_refuse(r, REFUSAL_purge_fields);
-	request_key_make(r);
-	purge.text = r->key_text;
+	char *room = request_key_make(r) ? arena_alloc(&r->arena, r->key_text.len) : NULL;
+	if (!room)
+		return request_refuse(r, REFUSAL_head_too_large);
+	purge.text = target_plain_key(r->key_text, room);
 	if (tags_are_in(&r->head))
 		purge.kind = PURGE_TAG;
 	else if (prefix.len && !slice_eq(prefix, SLICE("0")))

@@ -17,6 +17,42 @@ void target_add_key(struct text *text, const struct target *target)
 	add_query(text, target);
 }
 
+static bool is_default_port(struct slice port, bool https)
+{
+	return port.len == 0 || slice_eq(port, https ? SLICE("443") : SLICE("80"));
+}
+
+struct slice target_plain_key(struct slice key, char *room)
+{
+	bool https = slice_starts(key, SLICE("https://")), changed = false;
+	size_t from = https ? 8 : 7, end = from, colon, len;
+
+	while (end < key.len && !memchr("/?*\n", key.ptr[end], 4))
+		changed |= key.ptr[end] >= 'A' && key.ptr[end] <= 'Z', end++;
+	if (end > key.len)
+		return key;
+	for (colon = end; colon > from && key.ptr[colon - 1] != ':' && key.ptr[colon - 1] != ']'; colon--)
+		;
+	/* Behind the colon of a port there are digits; else there is none. */
+	bool has_port = colon > from && key.ptr[colon - 1] == ':';
+	size_t host_end = has_port ? colon - 1 : end, rest = end;
+	if (has_port && !is_default_port(slice_make(key.ptr + colon, end - colon), https))
+		rest = host_end;
+	else
+		changed |= has_port;
+	if (host_end > from && key.ptr[host_end - 1] == '.') {
+		host_end--;
+		changed = true;
+	}
+	if (!changed)
+		return key;
+	memcpy(room, key.ptr, from);
+	for (len = from; len < host_end; len++)
+		room[len] = (char)(key.ptr[len] >= 'A' && key.ptr[len] <= 'Z' ? key.ptr[len] | 0x20 : key.ptr[len]);
+	memcpy(room + len, key.ptr + rest, key.len - rest);
+	return slice_make(room, len + key.len - rest);
+}
+
 /* Bytes that a path has as they are (RFC 3986 section 3.3: pchar and '/'); all others are percent-encoded. */
 static bool is_plain(unsigned char c)
 {

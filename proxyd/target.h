@@ -20,6 +20,10 @@ struct target {
  * links of "site.test:80" or "SITE.test.", which are none for those who ask "site.test". */
 void target_add_key(struct text *text, const struct target *target);
 
+/* The key of the same URL in its plainest notation: host in lower case and without a final dot, no default port. Purges go by
+ * it: who purges "site.test" means "SITE.test:80" too. In room (of at least key.len bytes), or the key itself. */
+struct slice target_plain_key(struct slice key, char *room);
+
 /* The target in origin form. Without a path in proxy_pass it goes out as received. With one, that path replaces the part
  * that the location matched; the rest is the normalised path, encoded again, since only that is known to lie in the
  * location ("/x/../api/" does not begin with "/api/"). */

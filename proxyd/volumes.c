@@ -6,6 +6,7 @@
 
 #include "diag.h"
 #include "stored.h"
+#include "target.h"
 
 struct volume_slot {
 	struct volume_slot *next;
@@ -60,11 +61,16 @@ static void slot_free(struct volume_slot **slot)
 	*slot = NULL;
 }
 
+static struct slice plain_key(struct slice key_text, char room[STORE_KEY_MAX])
+{
+	return target_plain_key(key_text, room);
+}
+
 static struct volume_slot *slot_open(const struct conf_volume *volume, enum store_err *ret_err, char why[256])
 {
 	struct volume_slot *slot = must(calloc(1, sizeof(*slot)));
 	struct store_config config = { .size = volume->size, .ram = volume->ram, .fill_max = volume->fill_max, .event = slot_event,
-		.bookkeeping_flags = STORED_VARY_INDEX, .related = vary_index_keys };
+		.bookkeeping_flags = STORED_VARY_INDEX, .related = vary_index_keys, .purge_text = plain_key };
 
 	config.name = slot->name = must(strndup(volume->name.ptr, volume->name.len));
 	config.path = slot->path = must(strndup(volume->path.ptr, volume->path.len));

@@ -502,3 +502,23 @@ def test_purges_go_on_while_requests_do(purged):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize('words', [('url', '/a'), ('prefix', '/'), ('tag', '/a')], ids=lambda w: w[0])
+def test_odd_notations_of_the_host_are_purged_with_the_plain_one(purged, words):
+    daemon, o, order = purged()
+    hosts = ['site.test', 'SITE.test', 'site.test:80', 'site.test.']
+    for host in hosts:
+        daemon.get('/a', host=host)
+    order('purge', words[0], url(words[1]) if words[0] != 'tag' else words[1])
+    for host in hosts:
+        daemon.get('/a', host=host)
+    assert [r['purged'] for r in daemon.records(8)] == ['0'] * 4 + ['1'] * 4
+
+
+def test_a_purge_in_an_odd_notation_takes_the_plain_one(purged):
+    daemon, o, order = purged()
+    daemon.get('/a')
+    assert order('purge', 'url', 'http://Site.TEST:80/a')['objects'] == 1
+    daemon.get('/a', host='site.test:8080')
+    assert order('purge', 'url', 'http://site.test:8080/a')['objects'] == 1
