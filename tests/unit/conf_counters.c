@@ -74,7 +74,7 @@ static void a_miss_is_no_hit_and_its_bytes_are_none(void **state)
 static void the_parts_add_up(void **state)
 {
 	static const char *const verdicts[] = { "hits", "hits_stale", "revalidated", "misses", "collapsed", "hits_for_miss", "passes", "uncached",
-		"synthesised", "refused", "errors" };
+		"synthesised", "refused", "errors", "purges" };
 	static const char *const statuses[] = { "status_1xx", "status_2xx", "status_3xx", "status_4xx", "status_5xx", "status_none" };
 	struct counters c = { 0 };
 	struct logline line = hit();
