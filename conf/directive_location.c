@@ -302,7 +302,7 @@ void conf_purge_token(struct load *load, struct scope *scope, const struct state
 		good = good && token->text.ptr[i] > ' ' && token->text.ptr[i] < 0x7f;
 	if (good)
 		scope->here->purge_token = token->text;
-	else          /* which may be a good one, cut short: it is not shown */
+	else
 		load_error(load, token->pos, "this is not a token: %d to %d printable characters without blanks", PURGE_TOKEN_MIN, PURGE_TOKEN_MAX);
 }
 

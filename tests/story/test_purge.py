@@ -93,7 +93,7 @@ def test_the_next_line_says_purged_after_a_hard_purge_too(purged):
     assert got.body == b'/a 2' and 'fwd=uri-miss' in got.headers.get('cache-status') and 'detail=purged' in got.headers.get('cache-status')
     daemon.get('/never')
     assert [(r['cache'], r['purged']) for r in daemon.records(3)] == [('miss', '0'), ('miss', '1'), ('miss', '0')]
-    assert daemon.counters()['proxyd_purged_total'] == 1
+    assert daemon.counters()['proxyd_volume_purged_total'] == 1
 
 
 @pytest.mark.parametrize('mode', ['--soft', '--hard'])

@@ -56,6 +56,40 @@ static void the_first_leads_and_the_others_wait(void **state)
 	assert_null(flight);
 }
 
+/* What came was asked for before a purge. */
+static void a_repeat_wakes_to_join_anew(void **state)
+{
+	struct store_key key = { 8, 8 };
+	struct sleeper a = { .waiter.wake = woken }, b = { .waiter.wake = woken }, c = { .waiter.wake = woken };
+	struct flight *first = NULL, *second = NULL;
+	struct object *object = memory_object(), *got = NULL;
+
+	(void)state;
+	flights_init();
+	assert_int_equal(join(key, 1, &a, &first, &got), FLIGHT_LEAD);
+	assert_int_equal(join(key, 1, &b, &first, &got), FLIGHT_WAIT);
+	assert_int_equal(join(key, 1, &c, &first, &got), FLIGHT_WAIT);
+	flight_repeat(&first);
+	assert_null(first);
+	assert_true(b.woken == 1 && b.waiter.again && c.woken == 1 && c.waiter.again);
+	assert_int_equal(join(key, 1, &b, &first, &got), FLIGHT_LEAD);
+	assert_int_equal(join(key, 1, &c, &second, &got), FLIGHT_WAIT);
+	flight_publish(first, object, key);
+	assert_true(c.woken == 2 && !c.waiter.again);
+	/* A purge comes now: who looks next leads one that takes its place, though it goes on. */
+	assert_true(flight_replace(key, object, &second));
+	assert_int_equal(join(key, 1, NULL, &first, &got), FLIGHT_AGAIN);
+	assert_int_equal(join(key, 1, &a, &first, &got), FLIGHT_WAIT);
+	flight_end(&first, 0);
+	assert_int_equal(a.woken, 0);
+	flight_end(&second, 0);
+	assert_int_equal(a.woken, 1);
+	assert_false(a.waiter.again);
+	assert_false(flight_replace(key, object, &second));
+	assert_int_equal(join(key, 1, NULL, &first, &got), FLIGHT_HIT_FOR_MISS);
+	object_unref(&object);
+}
+
 static void an_end_without_an_object_lets_all_go(void **state)
 {
 	struct store_key key = { 8, 8 };
@@ -140,7 +174,7 @@ static void threads_agree_on_one_leader(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_first_leads_and_the_others_wait),
+		cmocka_unit_test(a_repeat_wakes_to_join_anew), cmocka_unit_test(the_first_leads_and_the_others_wait),
 		cmocka_unit_test(an_end_without_an_object_lets_all_go),
 		cmocka_unit_test(what_is_uncacheable_is_remembered_for_a_time),
 		cmocka_unit_test(threads_agree_on_one_leader),
