@@ -33,6 +33,22 @@ static void record_try(const char *bytes, size_t size)
 	free(extents);
 }
 
+/* The same for a purge in force. */
+static void rule_try(const char *bytes, size_t size)
+{
+	struct rule_row *row = rule_row_decode(slice_make(bytes, size));
+	unsigned char *again;
+
+	if (!row)
+		return;
+	CHECK(rule_row_size(row) == size && row->kind <= PURGE_TAG && row->text_len <= STORE_KEY_MAX);
+	again = must(malloc(size));
+	rule_row_encode(row, again);
+	CHECK(memcmp(again, bytes, size) == 0);
+	free(again);
+	free(row);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *bytes = must(malloc(size + 1));
@@ -45,6 +61,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sum = record_sum(bytes, size - 8, (struct store_key){ 1, 2 }, generation);
 		memcpy(bytes + size - 8, &sum, 8);
 		record_try(bytes, size);
+	}
+	memcpy(bytes, data, size);
+	rule_try(bytes, size);
+	if (size >= RULE_FIXED) {
+		sum = XXH3_64bits_withSeed(bytes + RULE_FIXED, size - RULE_FIXED, XXH3_64bits(bytes, 24));
+		memcpy(bytes + 24, &sum, 8);
+		rule_try(bytes, size);
 	}
 	free(bytes);
 	return 0;

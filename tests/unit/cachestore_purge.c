@@ -1,6 +1,7 @@
 /* Purges: what they concern to the byte, at once, for what is being filled too; counts; what is left of them after a restart,
  * a kill -9, and when nothing is left to purge. Meant for SAN=tsan too. */
 #include "cachestore_help.h"
+#include "../../cachestore/internal.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -308,6 +309,122 @@ static void rules_are_bounded(void **state)
 	free(path);
 }
 
+/* ---- other starts ---- */
+
+static void file_write(const char *folder, const char *name, const char *text)
+{
+	char path[512];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	out = must(fopen(path, "w"));
+	fputs(text, out);
+	fclose(out);
+}
+
+/* As after a power cut: the index is copied record by record, and the purges with it. */
+static void purges_are_saved_with_the_index(void **state)
+{
+	char *path = help_folder();
+	struct store_config config = config_make(path, 0);
+	struct volume *volume = help_open(&config);
+	(void)state;
+
+	fill(volume);
+	assert_int_equal(purge(volume, PURGE_TAG, true, "/items"), 2);
+	assert_int_equal(purge(volume, PURGE_KEY, true, "http://b/items"), 1);
+	volume_close(&volume);
+	for (int crash = 0; crash < 3; crash++) {
+		file_write(path, "volume", "cachestore volume\nformat 1\nstate dirty\nboot 00000000-0000-0000-0000-000000000000\n");
+		volume = help_open(&config);
+		assert_int_equal(help_stat(volume).purge_rules, 2);
+		looks(volume, "ssfsffff", pages);
+		volume_close(&volume);
+	}
+	/* Smaller: the index is written anew. */
+	config.size = 8 * MB;
+	volume = help_open(&config);
+	assert_int_equal(help_stat(volume).purge_rules, 2);
+	looks(volume, "ssfsffff", pages);
+	put(volume, pages[0], "/items\n");
+	assert_int_equal(look(volume, pages[0]), 'f');
+	volume_close(&volume);
+	help_remove(path);
+	free(path);
+}
+
+/* What a program of before there were purges has left: no table of them, records without a birth. */
+static void an_old_volume_goes_on(void **state)
+{
+	char *path = help_folder(), index[512];
+	struct store_config config = config_make(path, 0);
+	struct env env;
+	MDB_txn *txn = NULL;
+	MDB_dbi table;
+	(void)state;
+
+	snprintf(index, sizeof(index), "%s/index", path);
+	for (int suspect = 0; suspect < 2; suspect++) {
+		struct volume *volume = help_open(&config);
+
+		put(volume, pages[0], "");
+		volume_close(&volume);
+		assert_int_equal(env_make(&env, index, 4 * MB, 0), 0);
+		assert_int_equal(mdb_txn_begin(env.env, NULL, 0, &txn), 0);
+		assert_int_equal(mdb_dbi_open(txn, "rules", 0, &table), 0);
+		assert_int_equal(mdb_drop(txn, table, 1), 0);
+		assert_int_equal(mdb_txn_commit(txn), 0);
+		env_close(&env);
+		if (suspect)
+			file_write(path, "volume", "cachestore volume\nformat 1\nstate dirty\nboot 00000000-0000-0000-0000-000000000000\n");
+		volume = help_open(&config);
+		assert_int_equal(look(volume, pages[0]), 'f');
+		assert_int_equal(purge(volume, PURGE_PREFIX, true, ""), 1);
+		assert_int_equal(look(volume, pages[0]), 's');
+		volume_close(&volume);
+	}
+	help_remove(path);
+	free(path);
+}
+
+/* A purge that cannot be read any more would bring back what it purged: the volume starts empty, and says so. */
+static void a_damaged_purge_is_a_damaged_index(void **state)
+{
+	char *path = help_folder(), index[512], why[256] = "";
+	struct store_config config = config_make(path, 0);
+	struct volume *volume = help_open(&config);
+	struct env env;
+	MDB_val name, value;
+	MDB_txn *txn = NULL;
+	MDB_cursor *cursor;
+	MDB_dbi table;
+	(void)state;
+
+	fill(volume);
+	assert_int_equal(purge(volume, PURGE_TAG, true, "/items"), 2);
+	volume_close(&volume);
+	snprintf(index, sizeof(index), "%s/index", path);
+	assert_int_equal(env_make(&env, index, 4 * MB, 0), 0);
+	assert_int_equal(mdb_txn_begin(env.env, NULL, 0, &txn), 0);
+	assert_int_equal(mdb_dbi_open(txn, "rules", 0, &table), 0);
+	assert_int_equal(mdb_cursor_open(txn, table, &cursor), 0);
+	assert_int_equal(mdb_cursor_get(cursor, &name, &value, MDB_FIRST), 0);
+	char *changed = must(malloc(value.mv_size));
+	memcpy(changed, value.mv_data, value.mv_size);
+	changed[value.mv_size - 1] ^= 1;
+	value.mv_data = changed;
+	assert_int_equal(mdb_cursor_put(cursor, &name, &value, MDB_CURRENT), 0);
+	mdb_cursor_close(cursor);
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	env_close(&env);
+	free(changed);
+	assert_int_equal(volume_open(&config, &volume, why), STORE_DAMAGED);
+	looks(volume, "--------", pages);
+	volume_close(&volume);
+	help_remove(path);
+	free(path);
+}
+
 /* ---- kill -9 ---- */
 
 /* The child: puts, purges, says so, and waits to be killed. */
@@ -442,6 +559,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_is_being_filled_is_not_stored),
 		cmocka_unit_test(rules_go_when_nothing_is_left_or_a_wider_one_comes),
 		cmocka_unit_test(rules_are_bounded),
+		cmocka_unit_test(purges_are_saved_with_the_index),
+		cmocka_unit_test(an_old_volume_goes_on),
+		cmocka_unit_test(a_damaged_purge_is_a_damaged_index),
 		cmocka_unit_test(an_acknowledged_purge_survives_kill_9),
 		cmocka_unit_test(a_purge_holds_for_every_thread_at_once),
 	};
