@@ -10,7 +10,13 @@
 
 void rules_init(struct rules *rules, uint64_t map_bytes)
 {
-	pthread_rwlock_init(&rules->lock, NULL);
+	pthread_rwlockattr_t attr;
+
+	/* Who purges does not wait for look-ups without end. */
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&rules->lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
 	/* In the map they may have a sixteenth. */
 	rules->bytes_max = map_bytes / 16;
 	rules->max = rules->bytes_max / (2 * RULE_ROW_BYTES);

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from harness import Client, site, until
+from harness import Client, audit_json, findings, site, until
 
 TOKEN = '0123456789abcdef'
 FRESH = ('Cache-Control', 'max-age=600')
@@ -522,3 +522,41 @@ def test_a_purge_in_an_odd_notation_takes_the_plain_one(purged):
     assert order('purge', 'url', 'http://Site.TEST:80/a')['objects'] == 1
     daemon.get('/a', host='site.test:8080')
     assert order('purge', 'url', 'http://site.test:8080/a')['objects'] == 1
+
+
+def test_purges_are_in_the_audit_s_report_and_make_no_finding(open_site):
+    daemon, o, order = open_site()
+    pages(daemon, '/a', '/a')
+    purge(daemon, '/a')
+    order('purge', 'tag', 'all')
+    pages(daemon, '/a')
+    daemon.records(4)
+    daemon.stop()
+    report = audit_json('report', daemon.log)
+    assert (report['lines_rejected'], report['totals']['requests']) == (0, 4)
+    assert findings(audit_json('check', daemon.log)) == []
+
+
+def test_content_of_a_purge_is_no_next_request(open_site):
+    daemon, o, _ = open_site()
+    client = daemon.client()
+    client.request('/a', method='PURGE', headers=[('Purge-Token', TOKEN)], body=b'GET /smuggled HTTP/1.1\r\nHost: site.test\r\n\r\n')
+    client.request('/b')
+    assert client.response().status == 200
+    assert client.response().body == b'/b 1'
+    assert o.paths() == ['/b']
+
+
+def test_purge_in_a_site_with_two_volumes_goes_where_it_is_sent(proxy, origin, admin):
+    o = origin(versioned)
+    daemon = proxy(f'''workers 1; node story; access_log access.csv; admin unix:{admin};
+volume one {{ path one; size 8m; }} volume two {{ path two; size 8m; }}
+server {{ listen 127.0.0.1:0; server_name site.test;
+    location / {{ proxy_pass http://{o.address}; proxy_cache one; }}
+    location /two/ {{ proxy_pass http://{o.address}; proxy_cache two; }} }}''')
+    pages(daemon, '/a', '/two/a')
+    assert ctl(daemon, 'purge', 'tag', 'all', '--volume', 'two')['objects'] == 1
+    assert pages(daemon, '/a', '/two/a') == ['/a 1', '/two/a 2']
+    answer = ctl(daemon, 'purge', 'all')
+    assert (answer['objects'], answer['volumes']) == (2, 2)
+    assert pages(daemon, '/a', '/two/a') == ['/a 2', '/two/a 3']
