@@ -91,6 +91,8 @@ struct request {
 	struct object *object;         /* what is delivered (or looked at) */
 	struct object *stale;          /* stored, past its lifetime: being revalidated, or the last resort */
 	struct flight *flight;         /* led by this request */
+	struct slice own_spec;         /* Vary spec of a running fetch that turned out to be of another variant */
+	bool own_asked;                /* it has waited, or may not wait, for the fetch of its own variant */
 	struct flight_waiter waiter;   /* waiting for another request's flight */
 	struct timer collapse_timer;
 	bool loading;                  /* volume_load is under way */

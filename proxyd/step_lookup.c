@@ -43,7 +43,7 @@ static void collapse_timeout(struct worker *worker, struct timer *timer)
 
 	(void)worker;
 	flight_leave(&r->waiter);
-	r->solo = true;
+	r->solo = r->own_asked = true;
 	request_run(r);
 }
 
@@ -336,10 +336,11 @@ static enum step join(struct request *r)
 		r->was_collapsed = true;
 		return deliver_stored(r, VERDICT_collapsed);
 	}
-	/* Another variant is on its way: this one has a flight of its own. */
+	/* Another variant is on its way: this one has a flight of its own, by the key that it will have. */
+	r->solo = r->own_asked;
+	r->own_asked = true;
+	r->own_spec = arena_copy(&r->arena, view.spec);
 	object_unref(&r->object);
-	if (r->was_collapsed && woken)
-		r->solo = true;
 	r->was_collapsed = false;
 	return STEP_lookup;
 }
@@ -393,5 +394,13 @@ enum step step_lookup(struct request *r)
 	}
 	if (volume_was_purged(r->volume, r->key) || (r->variant_text.len && volume_was_purged(r->volume, r->variant_key)))
 		r->log.purged = 1;
+	/* Not listed before it is whole, but known from a fetch that runs. */
+	if (r->own_spec.len && !request_variant_key(r, r->own_spec))
+		r->solo = true;
+	/* Woken by the fetch of another variant, which is over already: now it is known whose fetch to wait for, once. */
+	if (r->solo && r->was_collapsed && !r->own_asked && r->variant_text.len && r->variant_key.hi != r->waiter.key.hi) {
+		r->own_asked = true;
+		r->solo = r->was_collapsed = false;
+	}
 	return join(r);
 }

@@ -246,6 +246,43 @@ def test_other_variants_do_not_wait_for_each_other(cached):
     assert stuck.response().body == b'fr'
 
 
+def varying(gates=()):
+    """Each language has its own answer; those of `gates` stop behind their heads. The gate `heads` holds all heads."""
+    def handler(request, conn):
+        if request.target.startswith('/settle'):
+            conn.reply(headers=[('Cache-Control', 'no-store')])
+            return
+        lang = request.headers.get('accept-language')
+        conn.origin.pass_gate('heads')
+        conn.send(OK + MAX_AGE + b'Vary: Accept-Language\r\nContent-Length: 2\r\n\r\n')
+        if lang in gates:
+            conn.origin.pass_gate(lang)
+        conn.send(lang.encode())
+    return handler
+
+
+def test_another_variant_is_fetched_while_the_first_one_still_runs(cached):
+    """Nobody knows of the variants before the first head: who finds another one on its way asks for itself."""
+    daemon, o = cached(varying(gates=['de']))
+    o.open_gate('heads')
+    first = waiting(daemon, 1, headers=lambda i: [('Accept-Language', 'de')])[0]
+    first.take_until(b'\r\n\r\n')
+    assert daemon.get('/', headers=[('Accept-Language', 'fr')]).body == b'fr'
+    o.open_gate('de')
+    assert first.take(2) == b'de'
+    assert len(asked(o)) == 2
+
+
+def test_concurrent_first_requests_of_two_variants_are_two_fetches(cached):
+    daemon, o = cached(varying())
+    clients = waiting(daemon, 40, headers=lambda i: [('Accept-Language', ('de', 'fr')[i % 2])])
+    settle(daemon, 5)
+    assert len(asked(o)) == 1
+    o.open_gate('heads')
+    assert [c.response().body for c in clients] == [b'de', b'fr'] * 20
+    assert sorted(r.headers.get('accept-language') for r in asked(o)) == ['de', 'fr']
+
+
 def test_many_objects_many_clients_one_fetch_each(cached):
     def handler(request, conn):
         conn.reply(headers=[('Cache-Control', 'max-age=600')], body=request.target * 100)
