@@ -83,6 +83,10 @@ static void count(struct audit *audit, const struct logline *line)
 	audit->lines_read++;
 	audit->lines_counted++;
 	audit->file_counted++;
+	if (audit->reader.line) {
+		audit->reader.line(audit->reader.arg, line, audit->here);
+		return;
+	}
 	tally_add(&audit->tally, line);
 	metrics_add(&audit->metrics, line, audit->here);
 	for (int i = 0; i < RULE_COUNT; i++)
@@ -106,7 +110,8 @@ bool audit_line(struct audit *audit, struct slice text, uint64_t number, enum in
 		break;
 	case LINE_header:
 		audit->lines_header++;
-		choose_rules(audit);
+		if (audit->reader.columns) audit->reader.columns(audit->reader.arg, &audit->parser.columns, audit->here);
+		else choose_rules(audit);
 		break;
 	case LINE_rejected:
 		reject(audit, why, column);

@@ -16,7 +16,15 @@ struct blind { bool blind; struct slice column; struct place header; };
 
 struct audit_file { char *path; uint64_t dev, ino; };
 
+/* Takes what the audit would count, for commands that look at lines in their own way: header lines and records. */
+struct audit_reader {
+	void (*line)(void *arg, const struct logline *line, struct place at);
+	void (*columns)(void *arg, const struct columns *columns, struct place at);
+	void *arg;
+};
+
 struct audit {
+	struct audit_reader reader;      /* set after audit_init: nothing else is counted then but lines */
 	struct audit_file *files;
 	size_t file_count;
 	struct line_parser parser;

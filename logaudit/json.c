@@ -1,25 +1,24 @@
 /* The same as JSON, for programs: one object. Texts are as they stand in the log; bytes that are no UTF-8 become \xHH. */
-#include <jansson.h>
-
+#include "json.h"
 #include "report.h"
 #include "show.h"
 
-static json_t *text(struct slice s)
+json_t *json_shown(struct slice text)
 {
 	char shown[SHOW_TEXT_MAX];
 
-	return must(json_string(show_text(shown, s, 0)));
+	return must(json_string(show_text(shown, text, 0)));
 }
 
-static void put_number(json_t *object, const char *name, uint64_t n)
+void put_number(json_t *object, const char *name, uint64_t n)
 {
 	/* JSON's whole numbers are signed here; a hostile line may hold more. */
 	json_object_set_new(object, name, must(n <= INT64_MAX ? json_integer((json_int_t)n) : json_real((double)n)));
 }
 
-static void put_text(json_t *object, const char *name, const char *value)
+void put_text(json_t *object, const char *name, const char *value)
 {
-	json_object_set_new(object, name, text(slice_str(value)));
+	json_object_set_new(object, name, json_shown(slice_str(value)));
 }
 
 static void put_ratio(json_t *object, const char *name, uint64_t part, uint64_t whole)
@@ -40,7 +39,7 @@ static json_t *evidence_json(const struct audit *audit, const struct evidence *e
 	return list;
 }
 
-static void lines_json(const struct audit *audit, json_t *root)
+void lines_json(const struct audit *audit, json_t *root)
 {
 	json_t *rejected = must(json_array()), *errors = must(json_array()), *notes = must(json_array());
 
@@ -61,9 +60,9 @@ static void lines_json(const struct audit *audit, json_t *root)
 		json_array_append_new(rejected, row);
 	}
 	json_object_set_new(root, "rejected", rejected);
-	for (size_t i = 0; i < audit->trouble_count; i++) json_array_append_new(errors, text(slice_str(audit->troubles[i])));
+	for (size_t i = 0; i < audit->trouble_count; i++) json_array_append_new(errors, json_shown(slice_str(audit->troubles[i])));
 	json_object_set_new(root, "errors", errors);
-	for (size_t i = 0; i < audit->note_count; i++) json_array_append_new(notes, text(slice_str(audit->notes[i])));
+	for (size_t i = 0; i < audit->note_count; i++) json_array_append_new(notes, json_shown(slice_str(audit->notes[i])));
 	json_object_set_new(root, "notes", notes);
 }
 
@@ -89,7 +88,7 @@ static void findings_json(const struct audit *audit, json_t *root)
 		if (!audit->blind[i].blind || !rules[i].ops->line) continue;
 		row = must(json_object());
 		put_text(row, "rule", rules[i].id);
-		json_object_set_new(row, "column", text(audit->blind[i].column));
+		json_object_set_new(row, "column", json_shown(audit->blind[i].column));
 		json_array_append_new(blind, row);
 	}
 	json_object_set_new(root, "cannot_tell", blind);
@@ -137,7 +136,7 @@ static void put_names(json_t *root, const char *list_name, const char *name, con
 
 	for (size_t i = 0; i < map->count; i++) {
 		json_t *row = row_json(map_value(map, order[i]));
-		json_object_set_new(row, name, text(map_key(map, order[i])));
+		json_object_set_new(row, name, json_shown(map_key(map, order[i])));
 		json_array_append_new(list, row);
 	}
 	free(order);
@@ -178,13 +177,13 @@ static void compare_json(const struct compare *compare, json_t *root)
 		if (row->present) json_object_set_new(object, "difference", must(json_integer((json_int_t)(row->scrape - row->log))));
 		json_array_append_new(list, object);
 	}
-	json_object_set_new(root, "node", text(compare->node));
+	json_object_set_new(root, "node", json_shown(compare->node));
 	json_object_set_new(root, "counters", list);
 	put_number(root, "differences", compare->differences);
 	put_number(root, "lost", compare->lost);
 }
 
-static void print(json_t *root, FILE *out)
+void json_print(json_t *root, FILE *out)
 {
 	CHECK(root);
 	/* 17 digits are the shortest that every double survives. */
@@ -201,7 +200,7 @@ void report_json(const struct audit *audit, bool with_totals, const struct compa
 	if (with_totals) totals_json(&audit->tally, root);
 	if (compare) compare_json(compare, root);
 	findings_json(audit, root);
-	print(root, out);
+	json_print(root, out);
 }
 
 /* ---- the tables ---- */
@@ -213,7 +212,7 @@ static json_t *rows_json(const struct enum_row *rows, int count)
 	for (int i = 0; i < count; i++) {
 		json_t *row = must(json_object());
 		put_text(row, "name", rows[i].name.ptr);
-		json_object_set_new(row, "text", text(slice_make(rows[i].log_text, rows[i].log_len)));
+		json_object_set_new(row, "text", json_shown(slice_make(rows[i].log_text, rows[i].log_len)));
 		if (rows[i].extra[0]) put_text(row, "setting", rows[i].extra);
 		if (rows[i].status) put_number(row, "status", (uint64_t)rows[i].status);
 		put_text(row, "doc", rows[i].doc);
@@ -243,7 +242,7 @@ void fields_json(FILE *out)
 	json_object_set_new(values, "end", rows_json(end_rows, END_COUNT));
 	json_object_set_new(values, "refusal", rows_json(refusal_rows, REFUSAL_COUNT));
 	json_object_set_new(root, "values", values);
-	print(root, out);
+	json_print(root, out);
 }
 
 void rules_json(FILE *out)
@@ -261,5 +260,5 @@ void rules_json(FILE *out)
 		json_array_append_new(list, row);
 	}
 	json_object_set_new(root, "rules", list);
-	print(root, out);
+	json_print(root, out);
 }

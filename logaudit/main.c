@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "report.h"
+#include "why.h"
 
 enum { EXIT_ok = 0, EXIT_found = 1, EXIT_trouble = 2, ROWS_DEFAULT = 20 };
 
@@ -22,6 +23,7 @@ static const char help_text[] =
 	"\n"
 	"  report FILES...    what happened: hit ratios with their numbers, hosts, volumes, reasons, findings\n"
 	"  check FILES...     findings only; exit code 0: none, 1: some, 2: a file could not be read\n"
+	"  why URL FILES...   what happened to this URL, and for what reasons it was not answered from the store\n"
 	"  metrics FILES...   compares the counters of a metrics page with the log; exit code 1 when they differ\n"
 	"  fields             the columns of the log and their values, explained\n"
 	"  rules              the rules, explained\n"
@@ -42,12 +44,17 @@ static int usage(const char *what, const char *detail)
 
 /* ---- commands ---- */
 
-static void read_files(struct audit *audit, const struct options *o)
+static void read_given(struct audit *audit, const struct options *o)
 {
-	audit_init(audit);
 	for (int i = 0; i < o->file_count; i++) audit_read(audit, o->files[i]);
 	audit_finish(audit);
 	for (size_t i = 0; i < audit->trouble_count; i++) fprintf(stderr, "logaudit: %s\n", audit->troubles[i]);
+}
+
+static void read_files(struct audit *audit, const struct options *o)
+{
+	audit_init(audit);
+	read_given(audit, o);
 }
 
 static int cmd_report(const struct options *o)
@@ -74,6 +81,38 @@ static int cmd_check(const struct options *o)
 	/* What is only worth knowing fails no check. */
 	code = audit.trouble_count ? EXIT_trouble : audit_worst(&audit) >= SEVERITY_warning ? EXIT_found : EXIT_ok;
 	audit_release(&audit);
+	return code;
+}
+
+/* The first argument is the URL: with or without scheme and host. */
+static int cmd_why(const struct options *o)
+{
+	struct options rest = *o;
+	struct why_url url;
+	struct audit audit;
+	struct why why;
+	char *buf;
+	int code = EXIT_trouble;
+
+	if (o->file_count < 2) return usage("why needs a URL and the files of the log", NULL);
+	rest.files++;
+	rest.file_count--;
+	buf = must(malloc(2 * strlen(o->files[0]) + 1));
+	if (!why_url_parse(slice_str(o->files[0]), buf, &url)) {
+		usage("that is no URL (http://HOST/TARGET, HOST/TARGET or /TARGET):", o->files[0]);
+		goto out;
+	}
+	audit_init(&audit);
+	why_init(&why, url);
+	audit.reader = why_reader(&why);
+	read_given(&audit, &rest);
+	why_finish(&why);
+	(o->json ? why_json : why_text)(&why, &audit, stdout);
+	code = audit.trouble_count ? EXIT_trouble : why.requests.count ? EXIT_ok : EXIT_found;
+	why_release(&why);
+	audit_release(&audit);
+out:
+	free(buf);
 	return code;
 }
 
@@ -146,7 +185,7 @@ static int cmd_help(const struct options *o)
 }
 
 static const struct { const char *name; int (*run)(const struct options *); bool takes_files; } commands[] = {
-	{ "report", cmd_report, true }, { "check", cmd_check, true }, { "metrics", cmd_metrics, true },
+	{ "report", cmd_report, true }, { "check", cmd_check, true }, { "why", cmd_why, true }, { "metrics", cmd_metrics, true },
 	{ "fields", cmd_fields, false }, { "rules", cmd_rules, false }, { "help", cmd_help, false },
 };
 

@@ -24,7 +24,7 @@ static void evidence_text(const struct audit *audit, const struct evidence *evid
 	fputc('\n', out);
 }
 
-static void lines_text(const struct audit *audit, FILE *out)
+void lines_text(const struct audit *audit, FILE *out)
 {
 	char read[SHOW_NUMBER_MAX], counted[SHOW_NUMBER_MAX], rejected[SHOW_NUMBER_MAX], text[SHOW_TEXT_MAX];
 

@@ -8,6 +8,8 @@
 
 struct report_options { size_t rows_max; };      /* of hosts and volumes in the text; 0: all */
 
+/* Lines read, counted, rejected; notes. Every text begins with it. */
+void lines_text(const struct audit *audit, FILE *out);
 void report_text(const struct audit *audit, const struct report_options *options, FILE *out);
 void check_text(const struct audit *audit, FILE *out);
 void metrics_text(const struct audit *audit, const struct compare *compare, FILE *out);
