@@ -61,6 +61,14 @@ $(OUT)/proxyd: $(OUT)/obj/proxyd/main.o $(OUT)/proxyd.a $(OUT)/cachestore.a $(OU
 $(OUT)/logaudit: $(OUT)/obj/logaudit/main.o $(OUT)/logaudit.a $(OUT)/conf.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_logaudit)
 
+# The daemon with a clock that stories move: one object is another one. No other program has it (test_clock.py looks).
+$(OUT)/obj/clock/clock.o: proxyd/clock.c | $(OUT)/deps
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -DTEST_CLOCK -c -o $@ $<
+$(OUT)/clock/proxyd: $(OUT)/obj/proxyd/main.o $(OUT)/obj/clock/clock.o $(OUT)/proxyd.a $(OUT)/cachestore.a $(OUT)/conf.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_proxyd)
+
 # Unit tests: tests/unit/<room>_<name>.c, each a program linked with what its room may use.
 UNITS := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/*_*.c))
 $(OUT)/unit/conf_%: $(OUT)/obj/tests/unit/conf_%.o $(OUT)/conf.a
@@ -76,13 +84,13 @@ unit: $(UNITS)
 
 # Stories: tests/story/test_*.py, by Debian's python3 whatever comes first in PATH.
 STORY ?= tests/story
-story: all
-	PROXYD=$(OUT)/proxyd LOGAUDIT=$(OUT)/logaudit PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest $(STORY)
+story: all $(OUT)/clock/proxyd
+	PROXYD=$(OUT)/proxyd PROXYD_CLOCK=$(OUT)/clock/proxyd LOGAUDIT=$(OUT)/logaudit PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest $(STORY)
 
 # The conformance table: counts by section and the rows that fail. They are stories as well (test_conformance.py).
 CONFORMANCE ?=
-conformance: all
-	@PROXYD=$(OUT)/proxyd PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/story/conformance/summary.py $(CONFORMANCE)
+conformance: all $(OUT)/clock/proxyd
+	@PROXYD=$(OUT)/proxyd PROXYD_CLOCK=$(OUT)/clock/proxyd PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/story/conformance/summary.py $(CONFORMANCE)
 
 # Fuzz targets: tests/fuzz/fuzz_<name>.c with seeds in tests/fuzz/corpus/<name>/; what is found stays in the folder of output.
 FUZZ_SECONDS ?= 10

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "diag.h"
 #include "log_file.h"
 #include "log_ring.h"
@@ -114,13 +115,11 @@ uint64_t access_log_lost(const struct access_log *log)
 
 static struct iovec gap_piece(struct access_log *log, struct log_ring *ring)
 {
-	struct timespec now;
 	struct logline gap;
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	logline_init(&gap);
 	gap.rec = REC_gap;
-	gap.t_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	gap.t_us = (uint64_t)clock_wall_us();
 	gap.node = slice_str(log->node);
 	gap.worker = ring->worker;               /* and no number of its own: the lost ones have them */
 	gap.lost = ring->owed;

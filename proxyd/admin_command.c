@@ -2,9 +2,9 @@
 #include "admin.h"
 
 #include <jansson.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "purge.h"
 
 static json_t *failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -39,14 +39,6 @@ static json_t *text_json(struct slice text)
 	return json_stringn_nocheck(text.ptr, text.len);
 }
 
-static int64_t wall_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* ---- status ---- */
 
 static json_t *status(struct daemon *daemon)
@@ -62,7 +54,7 @@ static json_t *status(struct daemon *daemon)
 	for (int i = 0; i < COUNTER_COUNT; i++)
 		json_object_set_new(counters, counter_rows[i].name.ptr, json_integer((json_int_t)counters_get(&sum, (enum counter)i)));
 	return json_pack("{s:b, s:s, s:i, s:I, s:I, s:I, s:i, s:I, s:I, s:o}", "ok", 1, "node", daemon->node, "pid", (int)getpid(),
-		"started", (json_int_t)(daemon->started_us / 1000000), "uptime_s", (json_int_t)((wall_us() - daemon->started_us) / 1000000),
+		"started", (json_int_t)(daemon->started_us / 1000000), "uptime_s", (json_int_t)((clock_wall_us() - daemon->started_us) / 1000000),
 		"config_generation", (json_int_t)atomic_load(&daemon->generation), "workers", (int)daemon->worker_count,
 		"connections", (json_int_t)connections, "log_lines_lost", (json_int_t)access_log_lost(daemon->log), "counters", counters);
 }
@@ -131,7 +123,7 @@ static void purge_note(struct daemon *daemon, const struct waiting *waiting, str
 
 	logline_init(&line);
 	line.rec = REC_purge;
-	line.t_us = (uint64_t)wall_us();
+	line.t_us = (uint64_t)clock_wall_us();
 	line.config = atomic_load(&daemon->generation);
 	line.target = slice_make(target, (size_t)len);
 	if (!slice_eq(waiting->volume, SLICE("*")))

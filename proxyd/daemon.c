@@ -4,10 +4,10 @@
 #include <sys/random.h>
 
 #include <errno.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "admin.h"
+#include "clock.h"
 #include "diag.h"
 #include "metrics.h"
 #include "worker_internal.h"
@@ -17,17 +17,9 @@ struct volume *daemon_volume(struct daemon *daemon, const struct conf_volume *vo
 	return daemon ? volumes_find(&daemon->volumes, volume) : NULL;
 }
 
-static int64_t wall_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 void daemon_init(struct daemon *daemon)
 {
-	*daemon = (struct daemon){ .pid_file.fd = -1, .started_us = wall_us() };
+	*daemon = (struct daemon){ .pid_file.fd = -1, .started_us = clock_wall_us() };
 	pthread_mutex_init(&daemon->lock, NULL);
 	pthread_cond_init(&daemon->changed, NULL);
 	volumes_init(&daemon->volumes);
@@ -39,7 +31,7 @@ static void line_init(struct daemon *daemon, struct logline *line, enum record r
 {
 	logline_init(line);
 	line->rec = (uint8_t)rec;
-	line->t_us = (uint64_t)wall_us();
+	line->t_us = (uint64_t)clock_wall_us();
 	line->config = daemon->generations->conf->generation;
 }
 

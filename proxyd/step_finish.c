@@ -1,9 +1,9 @@
 /* The last step: what is held is let go, the record is completed and written. The only place that logs a request. */
 #include "request.h"
 #include "access_log.h"
+#include "clock.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 /* The carrier's counts, before it is let go. */
 void request_take_counts(struct request *r)
@@ -17,14 +17,6 @@ void request_take_counts(struct request *r)
 	r->log.body_out = carrier->body_out;
 	r->log.first_flush = carrier->first_flush;
 	r->log.high_water = carrier->high_water;
-}
-
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 static void log_fetch(struct request *r)
@@ -54,7 +46,7 @@ enum step step_finish(struct request *r)
 		log->body_hash = object_checksum(r->object);
 		log->object_bytes = (int64_t)object_size(r->object);
 	}
-	log->total_us = now_us() - r->start_us;
+	log->total_us = clock_now_us() - r->start_us;
 	/* Answered within one round of the loop: the first byte left when the last one did. */
 	if (log->first_us == 0)
 		log->first_us = (int64_t)log->total_us;

@@ -5,28 +5,20 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "http_cache.h"
 #include "listener.h"
 
 /* ---- clocks ---- */
 
-static uint64_t clock_us(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 void worker_clock(struct worker *worker)
 {
 	int64_t second = worker->wall_us / 1000000;
 
-	worker->now_us = clock_us(CLOCK_MONOTONIC);
-	worker->wall_us = (int64_t)clock_us(CLOCK_REALTIME);
+	worker->now_us = clock_now_us();
+	worker->wall_us = clock_wall_us();
 	if (worker->wall_us / 1000000 != second)
 		http_format_date(worker->wall_us, worker->date);
 }

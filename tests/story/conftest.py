@@ -38,11 +38,19 @@ def proxy(tmp_path, origin):     # origin: so that daemons stop before their ori
 @pytest.fixture
 def cached(proxy, origin):
     """cached(handler or headers=..., body=...) -> (daemon, origin): one site with a volume before a scripted origin."""
-    def make(handler=None, headers=(), body=b'hello\n', read_body=True, **kw):
+    def make(handler=None, headers=(), body=b'hello\n', read_body=True, clock=None, **kw):
         o = origin(handler, headers=headers, body=body, read_body=read_body)
-        return proxy(harness.site(o, **kw)), o
+        return proxy(harness.site(o, **kw), clock=clock), o
 
     return make
+
+
+@pytest.fixture
+def clock(tmp_path):
+    """Give it to cached() or proxy(): the story moves the daemon's time."""
+    if not os.path.exists(harness.PROXYD_CLOCK):
+        pytest.skip(f'no {harness.PROXYD_CLOCK} (make story builds it)')
+    return harness.Clock(tmp_path)
 
 
 @pytest.hookimpl(tryfirst=True, hookwrapper=True)

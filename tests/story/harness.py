@@ -7,6 +7,7 @@ socket, an event) and fails at a deadline of DEADLINE seconds.
              on a clean exit and on a stderr without a sanitizer's report.
   Origin     a raw-socket server in threads. A handler gets each parsed request and answers with bytes of its choosing.
   Client     a raw client connection that reads answers strictly, so that a cut answer is seen as one.
+  Clock      the time of a daemon that was made for it (env PROXYD_CLOCK): it stands still until the story moves it.
   logaudit   runs build/logaudit (env LOGAUDIT).
 """
 import csv
@@ -15,6 +16,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -22,6 +24,7 @@ import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROXYD = os.path.abspath(os.environ.get('PROXYD', os.path.join(ROOT, 'build/proxyd')))
+PROXYD_CLOCK = os.path.abspath(os.environ.get('PROXYD_CLOCK', os.path.join(os.path.dirname(PROXYD), 'clock/proxyd')))
 LOGAUDIT = os.path.abspath(os.environ.get('LOGAUDIT', os.path.join(ROOT, 'build/logaudit')))
 DEADLINE = float(os.environ.get('STORY_DEADLINE', '10'))
 SANITIZER = re.compile(r'Sanitizer|runtime error:|broken promise|out of memory', re.I)
@@ -396,13 +399,47 @@ class Origin:
         assert not self.failures, f'the scripted origin failed: {self.failures!r}'
 
 
+# ---- time ----
+
+class Clock:
+    """Proxyd(..., clock=Clock(folder)): time stands still from the daemon's start on. A daemon sees what was moved before a
+    byte was sent to it."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(str(folder), 'clock')
+        self.passed_us, self.date_us = 0, int(time.time()) * 1000000
+        with open(self.path, 'wb') as f:
+            f.write(self.numbers())
+
+    def numbers(self):
+        return struct.pack('=qq', self.passed_us, self.date_us)
+
+    def write(self):
+        with open(self.path, 'r+b', buffering=0) as f:       # into the page that the daemon has mapped
+            f.write(self.numbers())
+
+    def now(self):
+        """The daemon's date in seconds."""
+        return (self.date_us + self.passed_us) / 1000000
+
+    def passes(self, seconds):
+        """Time passes."""
+        self.passed_us += round(seconds * 1000000)
+        self.write()
+
+    def jumps(self, seconds):
+        """The system's date is set forward or back, while no time passes."""
+        self.date_us += round(seconds * 1000000)
+        self.write()
+
+
 # ---- the daemon ----
 
 class Proxyd:
     """config: text of a configuration, in which %(name)s are replaced: tmp, log, and what `names` gives. Or options of
     quick mode as `args`. started=False: only run(), for the checks that do not start it."""
 
-    def __init__(self, tmp, config=None, args=(), listens=1, metrics=None, config_file='proxyd.conf', env=None):
+    def __init__(self, tmp, config=None, args=(), listens=1, metrics=None, config_file='proxyd.conf', env=None, clock=None):
         self.tmp = str(tmp)
         self.log = os.path.join(self.tmp, 'access.csv')
         self.config_path = os.path.join(self.tmp, config_file)
@@ -412,6 +449,9 @@ class Proxyd:
             self.args = ['-c', self.config_path] + self.args
         self.listens, self.wants_metrics = listens, metrics if metrics is not None else 'metrics ' in (config or '') or '--metrics' in self.args
         self.env = dict(os.environ, **(env or {}))
+        self.program = PROXYD_CLOCK if clock else PROXYD
+        if clock:
+            self.env['PROXYD_TEST_CLOCK'] = clock.path
         self.env.setdefault('ASAN_OPTIONS', 'detect_leaks=1:abort_on_error=0')
         self.process = None
         self.stderr = ''
@@ -424,12 +464,12 @@ class Proxyd:
 
     def run(self, *args, timeout=30):
         """Runs the program to its end: -t, -T and the like."""
-        return subprocess.run([PROXYD, *(args or self.args)], cwd=self.tmp, env=self.env, capture_output=True, text=True,
+        return subprocess.run([self.program, *(args or self.args)], cwd=self.tmp, env=self.env, capture_output=True, text=True,
                               timeout=timeout, check=False)
 
     def spawn(self, stdout=subprocess.DEVNULL):
         self.ready_at = len(self.stderr)
-        self.process = subprocess.Popen([PROXYD, *self.args], cwd=self.tmp, env=self.env, stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([self.program, *self.args], cwd=self.tmp, env=self.env, stdin=subprocess.DEVNULL,
                                         stdout=stdout, stderr=subprocess.PIPE)
         self.reader = threading.Thread(target=self.read_stderr, args=(self.process.stderr,), daemon=True)
         self.reader.start()

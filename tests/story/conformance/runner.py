@@ -36,6 +36,7 @@ class Play:
         self.validators, self.expects_304, self.records = validators, expects_304, records
         self.requests = []
         self.shown = self                        # the play whose content the client is to see
+        self.delay = lambda: None
         self.go = threading.Event()
         if not held:
             self.go.set()
@@ -56,11 +57,12 @@ class Play:
 class Bench:
     """The daemon, the origin that plays the rows, and the log that says when an exchange is over."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, clock=None):
+        self.clock = clock
         self.plays = {}                          # the first segment of a path -> the exchange under way there
         self.lock = threading.Lock()
         self.origin = harness.Origin(self.handle)
-        self.daemon = harness.Proxyd(folder, harness.site(self.origin)).start()
+        self.daemon = harness.Proxyd(folder, harness.site(self.origin), clock=clock).start()
         self.records, self.log_at = collections.Counter(), 0     # requests and refreshes in the log, by the first segment of their path
 
     def close(self):
@@ -78,6 +80,7 @@ class Bench:
             conn.send(b'HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 0\r\n\r\n')
             return
         play.go.wait(PATIENCE)
+        play.delay()
         if play.answer.dies:
             conn.close()
             return
@@ -130,9 +133,13 @@ class Bench:
 
     # -- a row --
 
+    def now(self):
+        """The daemon's time in whole seconds."""
+        return int(self.clock.now() if self.clock else time.time())
+
     def run(self, row):
         """Raises Wrong with the first thing that is not as the row says."""
-        url, now, told = '/' + row.id, int(time.time()), []
+        url, now, told = '/' + row.id, self.now(), []
         try:
             for index, exchange in enumerate(row.exchanges):
                 try:
@@ -156,6 +163,10 @@ class Bench:
                     held=exchange.seen == BEHIND or exchange.clients > 1)
         if exchange.method == 'HEAD' and last:
             play.shown = last.shown                  # what it says is about content that came before
+        if exchange.takes:
+            play.delay = lambda: self.clock.passes(exchange.takes)
+        if exchange.after:
+            self.clock.passes(exchange.after)
         with self.lock:
             self.plays[url] = play
         told.append(play)

@@ -9,7 +9,7 @@ import tempfile
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir)]
 
-from harness import Closed  # noqa: E402  (the path comes first)
+from harness import PROXYD_CLOCK, Clock, Closed  # noqa: E402  (the path comes first)
 from rows import ROWS  # noqa: E402
 from runner import Bench  # noqa: E402
 from table import CHECK, OPTIMAL, REQUIRED  # noqa: E402
@@ -29,8 +29,16 @@ def known():
 
 
 def play(rows):
-    """row id -> None, or what was wrong; rows that need a clock are left out."""
+    """row id -> None, or what was wrong. Rows in which time passes have a daemon of their own, and it to themselves."""
     results = {}
+    moved = [row for row in rows if row.needs_clock]
+    if moved and os.path.exists(PROXYD_CLOCK):
+        with tempfile.TemporaryDirectory(prefix='conformance.') as folder:
+            bench = Bench(folder, Clock(folder))
+            try:
+                results.update((row.id, judged(bench, row)) for row in moved)
+            finally:
+                bench.close()
     with tempfile.TemporaryDirectory(prefix='conformance.') as folder:
         bench = Bench(folder)
         try:
@@ -77,8 +85,8 @@ def main(args):
         for row in rows:
             print(f'  {row.id} ({row.kind}, RFC {row.rfc}, {row.section})\n    {row.why}\n    {row.against or results[row.id]}')
     for row in ROWS:
-        if row.needs_clock:
-            print(f'Needs a clock that can be moved: {row.id} ({row.kind}, {row.section})')
+        if row.needs_clock and row.id not in results:
+            print(f'Needs a clock that can be moved ({PROXYD_CLOCK}): {row.id} ({row.kind}, {row.section})')
     table(results)
     if '--write' in args:
         with open(KNOWN, 'w') as f:

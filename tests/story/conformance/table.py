@@ -2,8 +2,8 @@
 
 A row is a short conversation about one URL: a list of exchanges, each with what the client asks, what the origin would
 answer if it were asked, and what must be seen. Times are written as seconds from the row's own now (`at(-60)`), so that
-nothing has to wait: an answer that shall be old says so in Age, Date or Expires. Where only passing time would do, the
-row says needs_clock and is skipped until the daemon's clock can be moved.
+nothing has to wait: an answer that shall be old says so in Age, Date or Expires. Where only passing time would do, an
+exchange says `after` or `takes`, and the row is played against a daemon whose clock the runner moves.
 """
 import dataclasses
 import email.utils
@@ -70,6 +70,8 @@ class Exchange:
     sent: tuple = ()             # what the origin must have been asked with; None: without that field; 'method' is no field
     interim: tuple = None        # the interim answers that the client must get
     clients: int = 1             # so many at once
+    after: int = 0               # seconds that pass before it
+    takes: int = 0               # seconds that pass before the origin answers
 
 
 @dataclasses.dataclass
@@ -80,9 +82,12 @@ class Row:
     kind: str
     why: str
     exchanges: list
-    needs_clock: bool = False
     against: str = None          # why the daemon is not meant to pass it
     section: str = None
+
+    @property
+    def needs_clock(self):
+        return any(e.after or e.takes for e in self.exchanges)
 
 
 def store(*fields, status=200, body=None, ask=(), method='GET', path='', content=None, **more):
