@@ -109,7 +109,7 @@ void volume_stat(struct volume *volume, struct volume_stat *ret_stat);
 
 /* What proxyd wants kept beside the bytes; opaque to the library except `expires_us` (eviction may prefer the stale). */
 struct object_meta {
-	int64_t stored_us;           /* wall clock, microseconds since 1970: response_time of RFC 9111 section 4.2.3 */
+	int64_t stored_us;           /* microseconds since 1970 by a clock that does not go back: response_time of RFC 9111 section 4.2.3 */
 	int64_t age_base_us;         /* corrected_initial_age at stored_us */
 	int64_t lifetime_us;         /* freshness lifetime */
 	int64_t stale_while_us, stale_error_us;      /* RFC 5861 windows; -1: not given */

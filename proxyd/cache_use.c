@@ -2,7 +2,7 @@
 #include "cache_use.h"
 #include "http_cache.h"
 
-enum { SECOND_US = 1000000 };
+enum { SECOND_US = 1000000, AHEAD_MAX_US = 2 * SECOND_US };
 
 /* Sums of times from a record are bounded, so that no record, however damaged, makes an old answer young. */
 static int64_t add_bounded(int64_t a, int64_t b)
@@ -12,10 +12,14 @@ static int64_t add_bounded(int64_t a, int64_t b)
 	return __builtin_add_overflow(a, b, &sum) ? (b > 0 ? INT64_MAX : INT64_MIN) : sum;
 }
 
+/* Our clock does not go back while we live, but another worker may have read it a moment later than this one. What was stored
+ * further ahead was stored before a restart, when the date was another one: nobody knows how old it is. */
 static int64_t current_age(const struct cache_object *stored, int64_t now_us)
 {
 	int64_t resident = now_us > stored->stored_us ? add_bounded(now_us, stored->stored_us > 0 ? -stored->stored_us : 0) : 0;
 
+	if (resident == 0 && add_bounded(stored->stored_us, now_us > 0 ? -now_us : 0) > AHEAD_MAX_US)
+		return INT64_MAX / SECOND_US * SECOND_US;
 	return add_bounded(stored->age_base_us > 0 ? stored->age_base_us : 0, resident);
 }
 

@@ -29,7 +29,7 @@ struct cache_use {
 	int64_t left_us;                       /* until it is stale; negative: stale since */
 	bool only_if_cached;                   /* the request wants 504 rather than the origin (section 5.2.1.7) */
 };
-/* A clock that jumped back counts as no time passed. settings NULL: all off. */
+/* now_us: worker->steady_us. What was stored ahead of it is of unknown age: it is validated. settings NULL: all off. */
 struct cache_use cache_may_use(const struct cache_object *stored, const struct http_head *request,
 	const struct cache_use_settings *settings, int64_t now_us);
 

@@ -1,6 +1,7 @@
 /* Reading clocks. */
 #include "clock.h"
 
+#include <stdatomic.h>
 #include <time.h>
 
 #ifdef TEST_CLOCK
@@ -66,4 +67,17 @@ uint64_t clock_now_us(void)
 int64_t clock_wall_us(void)
 {
 	return clock_us(CLOCK_REALTIME);
+}
+
+int64_t clock_steady_us(int64_t wall_us, uint64_t now_us)
+{
+	/* The most that the date was ever ahead of the monotonic clock. Since the date is read first, a pause between the two
+	 * readings makes this smaller and never larger. */
+	static _Atomic int64_t ahead_us = INT64_MIN;
+	int64_t most = atomic_load_explicit(&ahead_us, memory_order_relaxed), ahead = wall_us - (int64_t)now_us;
+
+	while (ahead > most)
+		if (atomic_compare_exchange_weak_explicit(&ahead_us, &most, ahead, memory_order_relaxed, memory_order_relaxed))
+			most = ahead;
+	return (int64_t)now_us + most;
 }

@@ -95,7 +95,7 @@ static bool head_of_object(struct request *r, struct answer *answer)
 
 	if (!stored_read(object_head(r->object), &view))
 		return false;
-	int64_t age = (meta->age_base_us + r->worker->wall_us - meta->stored_us) / 1000000;
+	int64_t age = (meta->age_base_us + r->worker->steady_us - meta->stored_us) / 1000000;
 	r->log.age = age > 0 ? age : 0;
 	r->log.lifetime = meta->lifetime_us / 1000000;
 	if (object_size(r->object) != STORE_SIZE_UNKNOWN)

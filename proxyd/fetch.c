@@ -32,9 +32,9 @@ bool fetch_may_serve_stale(const struct request *r)
 		return false;
 	/* A client may ask for less than the answer allows (RFC 5861 section 4). */
 	cache_control_parse(&r->head, FIELD_cache_control, &asked);
-	if (asked.stale_if_error >= 0 && r->worker->wall_us - object_meta(r->stale)->expires_us > asked.stale_if_error * 1000000)
+	if (asked.stale_if_error >= 0 && r->worker->steady_us - object_meta(r->stale)->expires_us > asked.stale_if_error * 1000000)
 		return false;
-	return cache_may_use_on_error(&stored, (int64_t)r->location->set.stale_on_error, r->worker->wall_us);
+	return cache_may_use_on_error(&stored, (int64_t)r->location->set.stale_on_error, r->worker->steady_us);
 }
 
 void fetch_use_stale(struct request *r, enum verdict verdict)
@@ -58,8 +58,8 @@ static struct verdict_store judge(struct request *r, const struct http_head *hea
 {
 	const struct settings *set = &r->location->set;
 	struct storing with = {
-		.now_us = r->worker->wall_us, .request_us = r->fetch_sent_us, .store_cookies = set->store_cookies,
-		.login_cookie = r->log.req_login, .heuristic_percent = (unsigned)set->heuristic_percent,
+		.now_us = r->worker->wall_us, .request_us = r->worker->wall_us - (r->worker->steady_us - r->fetch_sent_us),
+		.store_cookies = set->store_cookies, .login_cookie = r->log.req_login, .heuristic_percent = (unsigned)set->heuristic_percent,
 		.heuristic_max_us = (int64_t)set->heuristic_max, .object_max = set->object_max,
 	};
 
@@ -130,7 +130,7 @@ static enum nostore begin_filling(struct request *r, const struct http_head *hea
 		all.no_cache_fields = all.private_fields = false;
 		r->first_head = stored_build(&r->arena, head, &all, true, SLICE(""));
 	}
-	struct object_meta meta = meta_of(v, head->status, r->worker->wall_us, spec_len > 0);
+	struct object_meta meta = meta_of(v, head->status, r->worker->steady_us, spec_len > 0);
 	meta.born = r->fetch_born;
 	meta.tags = r->tags;
 	if (meta.tags.len > STORE_TAGS_MAX)
@@ -240,7 +240,7 @@ static struct object *renew(struct request *r, const struct stored_view *view, c
 		r->log.nostore = (uint8_t)v.reason;
 		return object_ref(r->stale);
 	}
-	struct object_meta meta = meta_of(&v, merged.status, r->worker->wall_us, view->spec.len > 0);
+	struct object_meta meta = meta_of(&v, merged.status, r->worker->steady_us, view->spec.len > 0);
 	meta.born = r->fetch_born;
 	meta.tags = tags_are_in(head) ? r->tags : object_meta(r->stale)->tags;
 	enum store_err err = object_refresh(r->stale, &meta, kept, &fresh);
@@ -339,7 +339,7 @@ void fetch_update_vary_index(struct request *r)
 	struct vary_index list = { { "", 0 } };
 	struct store_key evicted;
 	bool has_evicted, changed;
-	struct object_meta meta = { .stored_us = r->worker->wall_us, .expires_us = INT64_MAX, .lifetime_us = INT64_MAX / 2,
+	struct object_meta meta = { .stored_us = r->worker->steady_us, .expires_us = INT64_MAX, .lifetime_us = INT64_MAX / 2,
 		.stale_while_us = -1, .stale_error_us = -1, .flags = STORED_VARY_INDEX };
 
 	if (!stored_read(object_head(r->filling), &view))

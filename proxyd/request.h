@@ -108,7 +108,7 @@ struct request {
 	struct object *filling;        /* what the fetch fills; readers may share it */
 	bool fetch_started, fetch_done, fetch_headed, fetch_304;
 	enum end fetch_end;
-	int64_t fetch_sent_us;         /* wall clock */
+	int64_t fetch_sent_us;         /* by worker->steady_us */
 	uint64_t fetch_born;           /* the volume's clock of purges then */
 	bool body_paused, discard, spilling, fetch_again, content_sent_last;
 	struct slice tags;             /* of the origin's answer */

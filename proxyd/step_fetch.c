@@ -161,7 +161,7 @@ static enum step start(struct request *r)
 	if (r->log.cache == VERDICT_none)
 		r->log.cache = r->hit_for_miss ? VERDICT_hit_for_miss : VERDICT_miss;
 	r->fetch_started = true;
-	r->fetch_sent_us = r->worker->wall_us;
+	r->fetch_sent_us = r->worker->steady_us;
 	r->fetch_born = r->volume ? volume_purge_clock(r->volume) : 0;
 	request_keep(r);
 	r->exchange = exchange_start(r->worker, &exchange, &user, r);

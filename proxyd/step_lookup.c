@@ -349,7 +349,7 @@ static enum step decide(struct request *r)
 {
 	static const struct cache_use_settings settings = { .obey_client = false };
 	struct cache_object stored = stored_rules(object_meta(r->object));
-	struct cache_use used = cache_may_use(&stored, &r->head, &settings, r->worker->wall_us);
+	struct cache_use used = cache_may_use(&stored, &r->head, &settings, r->worker->steady_us);
 	struct stored_view view;
 
 	if (!stored_read(object_head(r->object), &view)) {

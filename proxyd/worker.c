@@ -17,8 +17,9 @@ void worker_clock(struct worker *worker)
 {
 	int64_t second = worker->wall_us / 1000000;
 
-	worker->now_us = clock_now_us();
 	worker->wall_us = clock_wall_us();
+	worker->now_us = clock_now_us();
+	worker->steady_us = clock_steady_us(worker->wall_us, worker->now_us);
 	if (worker->wall_us / 1000000 != second)
 		http_format_date(worker->wall_us, worker->date);
 }

@@ -57,6 +57,7 @@ struct worker {
 	int epoll_fd, wake_fd;
 	uint64_t now_us;                 /* monotonic, read once a round */
 	int64_t wall_us;                 /* since 1970, read once a round */
+	int64_t steady_us;               /* the same, but never going back: by it the age of what is stored is measured */
 	char date[32];                   /* "Date: " value for wall_us, 29 bytes */
 	struct conf *conf;               /* current configuration, one reference; swapped by a message at reload */
 	struct daemon *daemon;
