@@ -4,12 +4,13 @@
 #include <stdio.h>
 
 #include "report.h"
+#include "top.h"
 #include "why.h"
 
 enum { EXIT_ok = 0, EXIT_found = 1, EXIT_trouble = 2, ROWS_DEFAULT = 20 };
 
 struct options {
-	bool json;
+	bool json, missed, why;
 	size_t limit;
 	const char *scrape, *url, *node;
 	char **files;
@@ -24,13 +25,16 @@ static const char help_text[] =
 	"  report FILES...    what happened: hit ratios with their numbers, hosts, volumes, reasons, findings\n"
 	"  check FILES...     findings only; exit code 0: none, 1: some, 2: a file could not be read\n"
 	"  why URL FILES...   what happened to this URL, and for what reasons it was not answered from the store\n"
+	"  top FILES...       the URLs that were asked for most; --missed: that the store did not answer\n"
 	"  metrics FILES...   compares the counters of a metrics page with the log; exit code 1 when they differ\n"
 	"  fields             the columns of the log and their values, explained\n"
 	"  rules              the rules, explained\n"
 	"  help               this text\n"
 	"\n"
 	"  --json             one JSON object instead of text\n"
-	"  --limit N          report: most hosts and volumes shown (20; 0: all)\n"
+	"  --limit N          report: most hosts and volumes shown; top: most URLs (20; 0: all)\n"
+	"  --missed           top: the URLs most often missed\n"
+	"  --why              top: with the reasons of the misses\n"
 	"  --scrape FILE      metrics: a saved metrics page\n"
 	"  --url URL          metrics: http://ADDRESS:PORT/metrics\n"
 	"  --node NAME        metrics: the node that was scraped, when the log has several\n"
@@ -116,6 +120,24 @@ out:
 	return code;
 }
 
+static int cmd_top(const struct options *o)
+{
+	const struct top_options options = { o->missed, o->why, o->limit };
+	struct audit audit;
+	struct top top;
+	int code;
+
+	audit_init(&audit);
+	top_init(&top);
+	audit.reader = top_reader(&top);
+	read_given(&audit, o);
+	(o->json ? top_json : top_text)(&top, &audit, &options, stdout);
+	code = audit.trouble_count ? EXIT_trouble : EXIT_ok;
+	top_release(&top);
+	audit_release(&audit);
+	return code;
+}
+
 static bool load_scrape(const struct options *o, struct scrape *ret_scrape, char why[256])
 {
 	char *text = NULL;
@@ -185,7 +207,7 @@ static int cmd_help(const struct options *o)
 }
 
 static const struct { const char *name; int (*run)(const struct options *); bool takes_files; } commands[] = {
-	{ "report", cmd_report, true }, { "check", cmd_check, true }, { "why", cmd_why, true }, { "metrics", cmd_metrics, true },
+	{ "report", cmd_report, true }, { "check", cmd_check, true }, { "why", cmd_why, true }, { "top", cmd_top, true }, { "metrics", cmd_metrics, true },
 	{ "fields", cmd_fields, false }, { "rules", cmd_rules, false }, { "help", cmd_help, false },
 };
 
@@ -213,7 +235,8 @@ static int run(int argc, char **argv)
 {
 	static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { "limit", required_argument, NULL, 'l' },
 		{ "scrape", required_argument, NULL, 's' }, { "url", required_argument, NULL, 'u' }, { "node", required_argument, NULL, 'n' },
-		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+		{ "missed", no_argument, NULL, 'm' },
+		{ "why", no_argument, NULL, 'y' }, { "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	struct options o = { .limit = ROWS_DEFAULT };
 	size_t i = 0;
 
@@ -221,6 +244,8 @@ static int run(int argc, char **argv)
 		switch (c) {
 		case 'j': o.json = true; break;
 		case 'l': if (!parse_limit(optarg, &o.limit)) return usage("--limit is not a number:", optarg); break;
+		case 'm': o.missed = true; break;
+		case 'y': o.why = true; break;
 		case 's': o.scrape = optarg; break;
 		case 'u': o.url = optarg; break;
 		case 'n': o.node = optarg; break;

@@ -23,6 +23,11 @@ void *map_get(struct map *map, struct slice key);
 void *map_find(const struct map *map, struct slice key);         /* NULL when there is none */
 struct slice map_key(const struct map *map, size_t i);
 void *map_value(const struct map *map, size_t i);
+/* The number of the key's entry, from 0; it is added when new. */
+static inline uint32_t map_number(struct map *map, struct slice key)
+{
+	return (uint32_t)((size_t)((char *)map_get(map, key) - map->values) / map->value_size);
+}
 void map_release(struct map *map);
 
 /* Pairs of words, such as key and variant, with two words of value. */

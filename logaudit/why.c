@@ -1,6 +1,4 @@
 /* What happened to one URL: the lines that are about it, brought in order of time, and why each of its misses was one. */
-#include <xxhash.h>
-
 #include "rule.h"
 #include "why.h"
 
@@ -92,23 +90,9 @@ static void seen_add(struct seen *seen, uint64_t t_us, struct place at)
 	seen->count++;
 }
 
-static uint32_t map_number(struct map *map, struct slice key)
-{
-	return (uint32_t)((size_t)((char *)map_get(map, key) - map->values) / map->value_size);
-}
-
 static void count_value(struct map *map, struct slice value)
 {
 	++*(uint64_t *)map_get(map, value);
-}
-
-static bool is_safe(struct slice method)
-{
-	static const struct slice safe[] = { { "GET", 3 }, { "HEAD", 4 }, { "OPTIONS", 7 }, { "TRACE", 5 } };
-
-	for (size_t i = 0; i < COUNT_OF(safe); i++)
-		if (slice_eq(method, safe[i])) return true;
-	return method.len == 0;          /* the column is missing */
 }
 
 static void event_add(struct why *why, const struct logline *line, struct place at)
@@ -121,11 +105,9 @@ static void event_add(struct why *why, const struct logline *line, struct place 
 		why->event_cap = why->event_cap ? 2 * why->event_cap : 64;
 		why->events = must(realloc(why->events, why->event_cap * sizeof(*why->events)));
 	}
-	why->events[why->event_count++] = (struct why_event){ .t_us = line->t_us, .end_us = line->t_us + line->total_us, .key = line->key,
-		.variant = line->variant, .lifetime = line->lifetime, .age = line->age, .at = at, .node = map_number(&why->nodes, line->node),
-		.host = map_number(&why->hosts, line_host(line)), .status = (uint16_t)line->status, .rec = line->rec, .cache = line->cache,
-		.tier = line->tier, .stored = line->stored, .reason = (int16_t)reason_of(line),
-		.unsafe = !is_safe(line->method) && line->status >= 200 && line->status < 400 };
+	why->events[why->event_count++] = (struct why_event){ .visit = visit_of(line, map_number(&why->nodes, line->node),
+		map_number(&why->hosts, line_host(line))), .at = at, .status = (uint16_t)line->status, .rec = line->rec, .cache = line->cache,
+		.reason = (int16_t)reason_of(line) };
 }
 
 static void request_add(struct why *why, const struct logline *line, struct place at)
@@ -160,7 +142,9 @@ static void answer_add(struct why *why, const struct logline *line, struct place
 	if (line->key && (line_from_store(line) || line->stored || line->variant)) keys_get(&why->variants, line->key, line->variant, &new);
 	if (line->resp_vary.len) count_value(&why->varies, line->resp_vary);
 	if (line->resp_cc.len) count_value(&why->controls, line->resp_cc);
-	if (line->lifetime >= 0) count_value(&why->lifetimes, slice_make(lifetime, (size_t)snprintf(lifetime, sizeof(lifetime), "%" PRId64, line->lifetime)));
+	if (line->lifetime < 0) return;
+	snprintf(lifetime, sizeof(lifetime), "%" PRId64, line->lifetime);
+	count_value(&why->lifetimes, slice_str(lifetime));
 }
 
 /* ---- what is near, while nothing was found ---- */
@@ -172,7 +156,8 @@ static void near_add(struct why *why, const struct logline *line)
 	size_t i, at;
 
 	if (why->near_count == WHY_NEAR_MAX && distance > why->near[WHY_NEAR_MAX - 1].distance) return;
-	snprintf(text, sizeof(text), "%.*s%s%.*s%.*s", SLICE_ARG(line->scheme), line->scheme.len ? "://" : "", SLICE_ARG(line->host), SLICE_ARG(line->target));
+	snprintf(text, sizeof(text), "%.*s%s%.*s%.*s", SLICE_ARG(line->scheme), line->scheme.len ? "://" : "", SLICE_ARG(line->host),
+		SLICE_ARG(line->target));
 	for (i = 0; i < why->near_count; i++) {
 		if (strcmp(why->near[i].text, text) != 0) continue;
 		why->near[i].count++;
@@ -188,24 +173,18 @@ static void near_add(struct why *why, const struct logline *line)
 
 /* ---- lines ---- */
 
-/* A record of purges: by name, since older schemas have none. */
-static bool is_purge(const struct logline *line)
-{
-	return slice_eq(record_rows[line->rec].name, SLICE("purge"));
-}
-
 static void take_line(void *arg, const struct logline *line, struct place at)
 {
 	struct why *why = arg;
 
-	if (line->rec != REC_req && line->rec != REC_refresh && !is_purge(line)) return;
+	if (line->rec != REC_req && line->rec != REC_refresh && !line_is_purge(line)) return;
 	if (!why_url_is(&why->url, line)) {
 		if (!why->requests.count && line->rec == REC_req && line->target.len) near_add(why, line);
 		return;
 	}
 	if (line->rec == REC_req) request_add(why, line, at);
 	else seen_add(line->rec == REC_refresh ? &why->refreshed : &why->purged, line->t_us, at);
-	if (!is_purge(line)) answer_add(why, line, at);
+	if (!line_is_purge(line)) answer_add(why, line, at);
 	event_add(why, line, at);
 }
 
@@ -228,81 +207,25 @@ static int by_time(const void *a, const void *b)
 {
 	const struct why_event *x = a, *y = b;
 
-	if (x->t_us != y->t_us) return x->t_us < y->t_us ? -1 : 1;
+	if (x->visit.t_us != y->visit.t_us) return x->visit.t_us < y->visit.t_us ? -1 : 1;
 	if (x->at.file != y->at.file) return x->at.file < y->at.file ? -1 : 1;
 	return x->at.line < y->at.line ? -1 : x->at.line > y->at.line;
 }
 
-/* What one node's store should have: when it got it, and until when it is fresh. */
-struct memory { struct keys objects, dropped; };
-
-enum { DROPPED_by_request, DROPPED_by_purge };
-
-static uint64_t memory_key(const struct why_event *e)
-{
-	uint64_t words[2] = { e->key, e->node };
-
-	return XXH3_64bits(words, sizeof(words));
-}
-
-static void drop(struct memory *memory, const struct why_event *e, int how)
-{
-	bool new;
-	struct key_entry *entry = keys_get(&memory->dropped, (uint64_t)e->node << 32 | e->host, 1, &new);
-
-	if (entry) entry->value[how] = e->end_us;
-}
-
-static enum miss miss_of(struct memory *memory, const struct why_event *e)
-{
-	bool new, other;
-	struct key_entry *object = keys_get(&memory->objects, memory_key(e), e->variant, &new), *any, *dropped;
-	uint64_t stored_us, fresh_us;
-
-	if (!object) return MISS_first;
-	stored_us = object->value[0];
-	fresh_us = object->value[1];
-	if (!stored_us) {
-		any = keys_get(&memory->objects, memory_key(e), UINT64_MAX, &other);
-		return any && any->value[0] ? MISS_variant : MISS_first;
-	}
-	if (e->t_us < stored_us) return MISS_meanwhile;
-	dropped = keys_get(&memory->dropped, (uint64_t)e->node << 32 | e->host, 1, &other);
-	if (dropped && dropped->value[DROPPED_by_purge] >= stored_us) return MISS_purged;
-	if (dropped && dropped->value[DROPPED_by_request] >= stored_us) return MISS_invalidated;
-	return e->t_us >= fresh_us ? MISS_expired : MISS_gone;
-}
-
-static void remember(struct memory *memory, const struct why_event *e)
-{
-	int64_t left = e->lifetime - (e->age > 0 ? e->age : 0);
-	bool new;
-
-	for (int i = 0; i < 2; i++) {
-		struct key_entry *object = keys_get(&memory->objects, memory_key(e), i ? UINT64_MAX : e->variant, &new);
-		if (!object) continue;
-		object->value[0] = e->end_us;
-		object->value[1] = left > 0 && left < INT64_MAX / 2000000 ? e->end_us + (uint64_t)left * 1000000 : left > 0 ? UINT64_MAX : e->end_us;
-	}
-}
-
 static void tell_misses_apart(struct why *why)
 {
-	struct memory memory = { 0 };
+	struct miss_memory memory = { 0 };
 
 	for (size_t i = 0; i < why->event_count; i++) {
 		struct why_event *e = &why->events[i];
 		bool request = e->rec == REC_req;
-		if (!request && e->rec != REC_refresh) drop(&memory, e, DROPPED_by_purge);
 		if (request && e->reason == REASON_miss) {
-			e->reason = (int16_t)(REASON_miss + miss_of(&memory, e));
-			seen_add(&why->reasons[e->reason], e->t_us, e->at);
+			e->reason = (int16_t)(REASON_miss + miss_tell(&memory, &e->visit));
+			seen_add(&why->reasons[e->reason], e->visit.t_us, e->at);
 		}
-		if (e->unsafe) drop(&memory, e, DROPPED_by_request);
-		if (e->stored) remember(&memory, e);
+		miss_learn(&memory, &e->visit);
 	}
-	keys_release(&memory.objects);
-	keys_release(&memory.dropped);
+	miss_memory_release(&memory);
 }
 
 /* 200, 206 and 304 are the same answer in the form that each client asked for. */
@@ -332,7 +255,7 @@ static void find_runs(struct why *why)
 			*run = (struct why_run){ .first = e };
 		}
 		run->count++;
-		run->last_us = e->t_us;
+		run->last_us = e->visit.t_us;
 	}
 }
 

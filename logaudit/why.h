@@ -6,15 +6,10 @@
 #include <stdio.h>
 
 #include "audit.h"
+#include "miss.h"
 
 /* Requests beyond WHY_EVENTS_MAX are counted, with their reasons, but are not in the order of time. */
 enum { WHY_EVENTS_MAX = 1 << 18, WHY_VALUES_MAX = 64, WHY_NEAR_MAX = 5, WHY_NEAR_TEXT_MAX = 256, WHY_URL_MAX = 64 * 1024 };
-
-enum miss {
-#define MISS(name, doc, advice) MISS_##name,
-#include "tbl/misses.h"
-#undef MISS
-	MISS_COUNT };
 
 /* All reasons in one row of numbers: of the column `nostore`, misses of answers that could be stored, refusals, ends of requests
  * that the origin failed, and verdicts that say it themselves. */
@@ -46,12 +41,10 @@ unsigned why_url_distance(const struct why_url *url, const struct logline *line)
 struct seen { uint64_t count, first_us, last_us; struct place first, last; };
 
 struct why_event {
-	uint64_t t_us, end_us, key, variant;
-	int64_t lifetime, age;
+	struct visit visit;
 	struct place at;
-	uint32_t node, host;
 	uint16_t status;
-	uint8_t rec, cache, tier, stored, unsafe;
+	uint8_t rec, cache;
 	int16_t reason;
 };
 

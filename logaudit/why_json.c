@@ -74,7 +74,7 @@ static json_t *runs_json(const struct why *why, const struct audit *audit)
 		json_object_set_new(row, "reason", e->reason == REASON_answered ? must(json_null()) : json_shown(slice_str(reason_row(e->reason).name)));
 		put_number(row, "status", e->status);
 		put_number(row, "requests", why->runs[i].count);
-		put_number(row, "first_us", e->t_us);
+		put_number(row, "first_us", e->visit.t_us);
 		put_number(row, "last_us", why->runs[i].last_us);
 		json_object_set_new(row, "first", place_json(audit, e->at));
 		json_array_append_new(list, row);

@@ -85,7 +85,7 @@ static void run_text(const struct audit *audit, const struct why_run *run, FILE 
 	char time[SHOW_TIME_MAX], n[SHOW_NUMBER_MAX], place[SHOW_TEXT_MAX];
 	const char *what = e->rec == REC_req ? verdict_rows[e->cache].name.ptr : record_rows[e->rec].name.ptr;
 
-	fprintf(out, "  %-23s %9s x %-13s %3u %-18s %s\n", show_time(time, e->t_us), show_count(n, run->count), what, e->status,
+	fprintf(out, "  %-23s %9s x %-13s %3u %-18s %s\n", show_time(time, e->visit.t_us), show_count(n, run->count), what, e->status,
 		e->reason == REASON_answered ? "" : reason_row(e->reason).name, place_show(place, audit, e->at, RUN_PATH_WIDTH));
 }
 

@@ -135,3 +135,23 @@ def test_what_is_no_url_is_exit_code_2(tmp_path):
     assert 'no URL' in logaudit('why', 'ftp://a/', tmp_path / 'x.csv', code=2).stderr
     assert 'URL and the files' in logaudit('why', '/a', code=2).stderr
     assert 'none.csv' in logaudit('why', '/a', tmp_path / 'none.csv', code=2).stderr
+
+
+def test_the_most_missed_urls_are_named_with_their_reasons(proxy, origin):
+    def handler(request, conn):
+        cookie = [('Set-Cookie', 'basket=1')] if request.target == '/shop' else []
+        conn.reply(200, MAX_AGE + cookie, b'hello\n')
+    daemon = proxy(site(origin(handler)))
+    with daemon.client() as client:
+        for target, times in (('/shop', 5), ('/page', 9), ('/rare', 1)):
+            for _ in range(times):
+                client.get(target)
+    daemon.records(15)
+    top = audit_json('top', '--missed', '--why', daemon.log, code=0)
+    assert [(u['url'], u['missed'], u['requests']) for u in top['urls']] == [
+        ('http://site.test/shop', 5, 5), ('http://site.test/page', 1, 9), ('http://site.test/rare', 1, 1)]
+    assert [(r['reason'], r['count']) for r in top['urls'][0]['reasons']] == [('set_cookie', 5)]
+    assert top['others'] is None and top['all']['missed'] == 7
+    text = logaudit('top', '--missed', '--why', daemon.log, code=0).stdout
+    assert 'store_cookies' in text and text.index('/shop') < text.index('/page')
+    assert [u['url'] for u in audit_json('top', '--limit', 1, daemon.log, code=0)['urls']] == ['http://site.test/page']
