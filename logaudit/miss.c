@@ -5,11 +5,6 @@
 
 /* ---- lines ---- */
 
-bool line_is_purge(const struct logline *line)
-{
-	return slice_eq(record_rows[line->rec].name, SLICE("purge"));
-}
-
 static bool is_safe(struct slice method)
 {
 	static const struct slice safe[] = { { "GET", 3 }, { "HEAD", 4 }, { "OPTIONS", 7 }, { "TRACE", 5 } };
@@ -22,13 +17,11 @@ static bool is_safe(struct slice method)
 struct visit visit_of(const struct logline *line, uint32_t node, uint32_t url)
 {
 	return (struct visit){ .t_us = line->t_us, .end_us = line->t_us + line->total_us, .key = line->key, .variant = line->variant,
-		.lifetime = line->lifetime, .age = line->age, .node = node, .url = url, .stored = line->stored, .purge = line_is_purge(line),
-		.unsafe = !is_safe(line->method) && line->status >= 200 && line->status < 400 };
+		.lifetime = line->lifetime, .age = line->age, .node = node, .url = url, .stored = line->stored,
+		.unsafe = !is_safe(line->method) && line->status >= 200 && line->status < 400 && line->cache != VERDICT_purge };
 }
 
 /* ---- memory ---- */
-
-enum { DROPPED_by_request, DROPPED_by_purge };
 
 static uint64_t memory_key(const struct visit *v)
 {
@@ -37,12 +30,12 @@ static uint64_t memory_key(const struct visit *v)
 	return XXH3_64bits(words, sizeof(words));
 }
 
-static void drop(struct miss_memory *memory, const struct visit *v, int how)
+static void drop(struct miss_memory *memory, const struct visit *v)
 {
 	bool new;
 	struct key_entry *entry = keys_get(&memory->dropped, (uint64_t)v->node << 32 | v->url, 1, &new);
 
-	if (entry) entry->value[how] = v->end_us;
+	if (entry) entry->value[0] = v->end_us;
 }
 
 enum miss miss_tell(struct miss_memory *memory, const struct visit *v)
@@ -60,8 +53,7 @@ enum miss miss_tell(struct miss_memory *memory, const struct visit *v)
 	}
 	if (v->t_us < stored_us) return MISS_meanwhile;
 	dropped = keys_get(&memory->dropped, (uint64_t)v->node << 32 | v->url, 1, &other);
-	if (dropped && dropped->value[DROPPED_by_purge] >= stored_us) return MISS_purged;
-	if (dropped && dropped->value[DROPPED_by_request] >= stored_us) return MISS_invalidated;
+	if (dropped && dropped->value[0] >= stored_us) return MISS_invalidated;
 	return v->t_us >= fresh_us ? MISS_expired : MISS_gone;
 }
 
@@ -80,8 +72,7 @@ static void remember(struct miss_memory *memory, const struct visit *v)
 
 void miss_learn(struct miss_memory *memory, const struct visit *v)
 {
-	if (v->purge) drop(memory, v, DROPPED_by_purge);
-	if (v->unsafe) drop(memory, v, DROPPED_by_request);
+	if (v->unsafe) drop(memory, v);
 	if (v->stored) remember(memory, v);
 }
 

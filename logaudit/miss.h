@@ -16,13 +16,12 @@ struct visit {
 	uint64_t t_us, end_us, key, variant;
 	int64_t lifetime, age;
 	uint32_t node, url;
-	bool stored, unsafe, purge;
+	bool stored, unsafe;
 };
 struct visit visit_of(const struct logline *line, uint32_t node, uint32_t url);
-/* A record of purges: known by its name, since older schemas have none. */
-bool line_is_purge(const struct logline *line);
 
-/* When each node's store got an object, and until when it is fresh; when something was dropped for a request or a purge. */
+/* When each node's store got an object, and until when it is fresh; when something was dropped for a request. What a purge took, the
+ * line says itself. */
 struct miss_memory { struct keys objects, dropped; };
 
 enum miss miss_tell(struct miss_memory *memory, const struct visit *v);

@@ -52,7 +52,7 @@ static void take_line(void *arg, const struct logline *line, struct place at)
 	int reason, len;
 
 	(void)at;
-	if ((line->rec != REC_req && line->rec != REC_refresh && !line_is_purge(line)) || !line->target.len) return;
+	if ((line->rec != REC_req && line->rec != REC_refresh) || !line->target.len) return;
 	len = snprintf(text, sizeof(text), "%.*s%s%.*s%.*s", SLICE_ARG(line->scheme), line->scheme.len ? "://" : "", SLICE_ARG(line->host),
 		SLICE_ARG(line->target));
 	uint32_t url = map_number(&top->urls, slice_make(text, (size_t)len));

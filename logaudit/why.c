@@ -39,11 +39,13 @@ struct reason_row reason_row(int reason)
 
 int reason_of(const struct logline *line)
 {
-	if (line_from_store(line) || line->cache == VERDICT_collapsed || line->cache == VERDICT_synth) return REASON_answered;
+	if (line_from_store(line) || line->cache == VERDICT_collapsed || line->cache == VERDICT_synth || line->cache == VERDICT_purge)
+		return REASON_answered;
 	if (line->cache == VERDICT_refused) return REASON_refusal + line->refusal;
 	if (line->cache == VERDICT_error) return REASON_end + line->end;
 	if (line->nostore) return REASON_nostore + line->nostore;
-	return line->cache == VERDICT_miss ? REASON_miss : REASON_verdict + line->cache;
+	if (line->cache != VERDICT_miss) return REASON_verdict + line->cache;
+	return line->purged ? REASON_miss + MISS_purged : REASON_miss;
 }
 
 static int by_count(const void *a, const void *b, void *arg)
@@ -68,7 +70,7 @@ size_t why_order(const struct why *why, int order[REASON_COUNT])
 bool why_needs(enum log_field field)
 {
 	static const enum log_field needed[] = { LOG_FIELD_target, LOG_FIELD_scheme, LOG_FIELD_method, LOG_FIELD_status, LOG_FIELD_nostore,
-		LOG_FIELD_stored, LOG_FIELD_key, LOG_FIELD_variant, LOG_FIELD_lifetime, LOG_FIELD_resp_vary, LOG_FIELD_resp_cc };
+		LOG_FIELD_stored, LOG_FIELD_key, LOG_FIELD_variant, LOG_FIELD_lifetime, LOG_FIELD_resp_vary, LOG_FIELD_resp_cc, LOG_FIELD_purged };
 
 	for (size_t i = 0; i < COUNT_OF(needed); i++)
 		if (needed[i] == field) return true;
@@ -105,8 +107,8 @@ static void event_add(struct why *why, const struct logline *line, struct place 
 		why->event_cap = why->event_cap ? 2 * why->event_cap : 64;
 		why->events = must(realloc(why->events, why->event_cap * sizeof(*why->events)));
 	}
-	why->events[why->event_count++] = (struct why_event){ .visit = visit_of(line, map_number(&why->nodes, line->node),
-		map_number(&why->hosts, line_host(line))), .at = at, .status = (uint16_t)line->status, .rec = line->rec, .cache = line->cache,
+	uint32_t host = line->rec == REC_purge ? 0 : map_number(&why->hosts, line_host(line));
+	why->events[why->event_count++] = (struct why_event){ .visit = visit_of(line, map_number(&why->nodes, line->node), host), .at = at, .status = (uint16_t)line->status, .rec = line->rec, .cache = line->cache,
 		.reason = (int16_t)reason_of(line) };
 }
 
@@ -177,14 +179,19 @@ static void take_line(void *arg, const struct logline *line, struct place at)
 {
 	struct why *why = arg;
 
-	if (line->rec != REC_req && line->rec != REC_refresh && !line_is_purge(line)) return;
+	if (why_url_is_purged(&why->url, line)) {
+		seen_add(&why->purged, line->t_us, at);
+		event_add(why, line, at);
+		return;
+	}
+	if (line->rec != REC_req && line->rec != REC_refresh) return;
 	if (!why_url_is(&why->url, line)) {
 		if (!why->requests.count && line->rec == REC_req && line->target.len) near_add(why, line);
 		return;
 	}
 	if (line->rec == REC_req) request_add(why, line, at);
-	else seen_add(line->rec == REC_refresh ? &why->refreshed : &why->purged, line->t_us, at);
-	if (!line_is_purge(line)) answer_add(why, line, at);
+	else seen_add(&why->refreshed, line->t_us, at);
+	answer_add(why, line, at);
 	event_add(why, line, at);
 }
 

@@ -32,6 +32,9 @@ struct why_url { struct slice scheme, host, host_port, target; };
 bool why_url_parse(struct slice text, char *buf, struct why_url *ret_url);
 /* Targets are the same when they differ only in the notation of percent-encoding, or by the absolute form. */
 bool why_url_is(const struct why_url *url, const struct logline *line);
+/* Does this line tell of a purge that took it? Purges by tag do not say what they took, nor do those over HTTP whose fields ask
+ * for more than the URL; the lines of what was missed because of them do (column `purged`). */
+bool why_url_is_purged(const struct why_url *url, const struct logline *line);
 /* How far a line's URL is from the one asked for: bytes that differ between what both begin and end with. */
 unsigned why_url_distance(const struct why_url *url, const struct logline *line);
 

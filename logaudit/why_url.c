@@ -132,6 +132,37 @@ bool why_url_is(const struct why_url *url, const struct logline *line)
 	return line->target.len && same_target(url->target, origin_form(line->target));
 }
 
+/* ---- purges ---- */
+
+static struct slice word(struct slice *text)
+{
+	const char *blank = text->len ? memchr(text->ptr, ' ', text->len) : NULL;
+	struct slice first = slice_make(text->ptr, blank ? (size_t)(blank - text->ptr) : text->len);
+
+	*text = slice_make(text->ptr + first.len + (blank != NULL), text->len - first.len - (blank != NULL));
+	return first;
+}
+
+/* The target of a purge record is kind, mode and text: "prefix hard http://HOST/images/". */
+bool why_url_is_purged(const struct why_url *url, const struct logline *line)
+{
+	char buf[2 * LOG_LINE_MAX];
+	struct slice text = line->target, kind, target = url->target;
+	struct why_url purged;
+
+	if (line->rec == REC_req) return line->cache == VERDICT_purge && why_url_is(url, line);
+	if (line->rec != REC_purge) return false;
+	kind = word(&text);
+	word(&text);
+	if (slice_eq(kind, SLICE("all"))) return true;
+	if (!text.len || !why_url_parse(text, buf, &purged)) return false;
+	if (url->scheme.len && purged.scheme.len && !slice_eq(url->scheme, purged.scheme)) return false;
+	if (url->host.len && !slice_eq(url->host, purged.host)) return false;
+	if (slice_eq(kind, SLICE("prefix"))) target.len = target.len < purged.target.len ? target.len : purged.target.len;
+	else if (!slice_eq(kind, SLICE("url"))) return false;
+	return same_target(target, purged.target);
+}
+
 /* ---- what is near ---- */
 
 static unsigned differing(struct slice a, struct slice b)

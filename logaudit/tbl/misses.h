@@ -9,7 +9,7 @@ MISS(expired,     "What was stored had passed its lifetime.",
 MISS(invalidated, "A request with an unsafe method had succeeded in between, and what was stored was dropped (RFC 9111 section 4.4).",
 	"Send what changes nothing with GET, or to a URL of its own.")
 MISS(purged,      "It had been purged in between.",
-	"Purge less: by tag instead of by prefix, or softly, so that the old answer serves while the new one is fetched.")
+	"Purge less widely: by tag instead of by prefix, or softly, so that the old answer serves while the new one is fetched.")
 MISS(meanwhile,   "It was being fetched for another request at that moment, and this one fetched it for itself.",
 	"See that `collapse` is on and that `collapse_timeout` is longer than the origin takes.")
 MISS(gone,        "It was stored, its lifetime was not over, and it was there no more: evicted, or dropped by an error.",

@@ -80,6 +80,22 @@ def test_a_refresh_in_the_background_is_told(cached):
     assert answer['refreshed']['count'] == 1
 
 
+def test_a_purge_is_told_and_so_is_what_it_cost(cached):
+    daemon, _ = cached(headers=MAX_AGE, settings='purge_allow 127.0.0.1;')
+    with daemon.client() as client:
+        client.get('/')
+        client.request('/', method='PURGE', headers=[('Purge-Mode', 'hard')])
+        assert client.response('PURGE').status == 200
+        client.get('/')
+    daemon.records(3)
+    answer = audit_json('why', '/', daemon.log, code=0)
+    assert (answer['purged']['count'], answer['requests']['count']) == (1, 2)
+    assert set(reasons(answer)) == {'first', 'purged'}
+    assert [run['cache'] for run in answer['timeline']] == ['miss', 'purge', 'miss']
+    text = logaudit('why', '/', daemon.log, code=0).stdout
+    assert 'Purged    1 time' in text
+
+
 def test_without_a_host_all_hosts_are_listed(proxy, origin):
     o = origin(headers=MAX_AGE)
     daemon = proxy(site(o))

@@ -82,6 +82,35 @@ static void the_same_url_in_another_notation_is_found(void **state)
 	}
 }
 
+static const struct { const char *url, *target; bool taken; const char *why; } purges[] = {
+	{ "a.example/b", "url hard http://a.example/b", true, "the URL" },
+	{ "/b", "url soft http://a.example/b", true, "of any host" },
+	{ "https://a.example/b", "url hard http://a.example/b", false, "of another scheme" },
+	{ "c.example/b", "url hard http://a.example/b", false, "of another host" },
+	{ "a.example/bc", "url hard http://a.example/b", false, "no prefix" },
+	{ "a.example/bc", "prefix hard http://a.example/b", true, "a prefix" },
+	{ "a.example/b", "prefix hard http://a.example/bc", false, "a longer one" },
+	{ "a.example/b", "all hard", true, "all" },
+	{ "a.example/b", "tag hard http://a.example/b", false, "a tag does not say what it took" },
+	{ "a.example/b", "", false, "nothing" },
+};
+
+static void a_purge_is_known_by_what_it_names(void **state)
+{
+	char buf[256];
+	struct why_url url;
+	struct logline line = log_request(VERDICT_purge, "a.example", "/b");
+
+	(void)state;
+	assert_true(why_url_parse(SLICE("/b"), buf, &url) && why_url_is_purged(&url, &line));
+	line.rec = REC_purge;
+	for (size_t i = 0; i < COUNT_OF(purges); i++) {
+		line.target = slice_str(purges[i].target);
+		assert_true(why_url_parse(slice_str(purges[i].url), buf, &url));
+		if (why_url_is_purged(&url, &line) != purges[i].taken) fail_msg("%s", purges[i].why);
+	}
+}
+
 /* A target that the log had to cut is known by what is left and by its length. */
 static void a_long_target_is_found_by_its_length(void **state)
 {
@@ -329,7 +358,7 @@ static void text_fits_whatever_the_log_holds(void **state)
 	ask(&why, &audit, "/\xff", &log);
 	free(audit.files[0].path);
 	audit.files[0].path = must(strdup("a/rather/long/path/of/a/file/that/does/not/fit/beside/anything/else/on/the/line/access.csv"));
-	assert_int_equal(why.requests.count, 200);
+	assert_int_equal(why.requests.count + why.purged.count, 200);
 	text = print(why_text, &why, &audit);
 	for (const char *c = text; *c; c++) {
 		assert_true(*c == '\n' || (unsigned char)*c >= 0x20);
@@ -347,6 +376,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_url_may_lack_scheme_and_host),
 		cmocka_unit_test(the_same_url_in_another_notation_is_found),
+		cmocka_unit_test(a_purge_is_known_by_what_it_names),
 		cmocka_unit_test(a_long_target_is_found_by_its_length),
 		cmocka_unit_test(a_miss_has_a_cause_whatever_the_order_of_lines),
 		cmocka_unit_test(each_verdict_has_its_reason_or_none),
