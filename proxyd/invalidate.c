@@ -2,15 +2,52 @@
  * Content-Location of the answer name, when they are of the same origin: nobody may empty another site's cache. */
 #include "request.h"
 
-/* With the key's object goes the index of its variants, so none of them is found any more. */
+#include <stdlib.h>
+
+enum { VARIANTS_MAX = 1000 };              /* as of the setting */
+
+struct dropping { struct volume *volume; struct store_key key; };
+
+/* With the index of a URL's variants go those that it lists: the next index would lead to them again. */
+static void drop_object(struct volume *volume, struct store_key key, struct object *object)
+{
+	struct store_key keys[VARIANTS_MAX];
+	size_t count = 0;
+
+	if (object && (object_meta(object)->flags & STORED_VARY_INDEX))
+		count = vary_index_keys(object_head(object), keys, VARIANTS_MAX);
+	volume_drop(volume, key, NULL);
+	for (size_t i = 0; i < count; i++)
+		volume_drop(volume, keys[i], NULL);
+	object_unref(&object);
+}
+
+static void loaded(void *arg, struct object *object)
+{
+	struct dropping *dropping = arg;
+
+	drop_object(dropping->volume, dropping->key, object);
+	free(dropping);
+}
+
 static void drop(struct request *r, const struct target *target)
 {
+	struct object *object = NULL;
 	struct text text;
 
 	text_init(&text, &r->arena, target->host.len + target->path.len + target->query.len + 24);
 	target_add_key(&text, target);
-	if (!text.overflowed)
-		volume_drop(r->volume, store_key_make(text_slice(&text)), NULL);
+	if (text.overflowed)
+		return;
+	struct store_key key = store_key_make(text_slice(&text));
+	enum store_get got = volume_get(r->volume, key, text_slice(&text), &object);
+	if (got == STORE_LOAD) {
+		struct dropping *dropping = must(malloc(sizeof(*dropping)));
+		*dropping = (struct dropping){ r->volume, key };
+		volume_load(r->volume, key, text_slice(&text), loaded, dropping);
+	} else {
+		drop_object(r->volume, key, object);
+	}
 }
 
 static bool same_host(struct slice authority, const struct target *own)
