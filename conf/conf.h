@@ -77,6 +77,14 @@ struct conf_upstream {
 	struct conf_pos pos;
 };
 
+struct conf_names { struct slice *items; size_t count; };
+/* What of a request is in the cache's key besides scheme, host and path; settings cache_key_sort and cache_key_device too. */
+struct conf_key {
+	struct conf_names ignore, keep;  /* query parameters: NAME, or PREFIX*; at most one of the two lists has any */
+	struct conf_names cookies;
+	struct slice selectors;          /* what variants are made of beside Vary: ":cookie=NAME,:device"; empty: nothing */
+};
+
 struct settings {                    /* one member a SETTING row; sizes in bytes, times in microseconds */
 #define CONF_TYPE_SIZE uint64_t
 #define CONF_TYPE_TIME uint64_t
@@ -109,6 +117,7 @@ struct conf_location {
 	struct slice *login_cookies; size_t login_cookie_count;
 	struct slice purge_token;        /* empty: none */
 	struct conf_network *purge_allow; size_t purge_allow_count;
+	struct conf_key key;
 	unsigned return_code;            /* 0: no return */
 	struct conf_template return_text;
 	struct slice route;              /* "server_name location", for the log */

@@ -17,6 +17,7 @@ void location_inherit(struct conf_location *location, struct conf_location *oute
 	location->purge_token = outer->purge_token;
 	location->purge_allow = outer->purge_allow;
 	location->purge_allow_count = outer->purge_allow_count;
+	location->key = outer->key;
 	location->outer = outer;
 }
 
@@ -140,6 +141,7 @@ void conf_location(struct load *load, struct scope *scope, const struct statemen
 	scope_init(load, &inner, scope, PLACE_LOCATION, st);
 	inner.here = location;
 	statements_apply(load, &inner, st->children);
+	key_finish(load, location);
 	bool passes = has_statement(&inner, "proxy_pass"), returns = has_statement(&inner, "return");
 	if (passes && returns)
 		load_error(load, st->name.pos, "this location has both proxy_pass and return, which always comes first: remove one");
@@ -181,7 +183,7 @@ void conf_return(struct load *load, struct scope *scope, const struct statement 
 		scope->here->return_code = (unsigned)code;
 }
 
-static bool is_token_char(char c)
+bool is_token_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
 }

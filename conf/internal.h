@@ -23,6 +23,8 @@ enum {
 	CONF_HEADERS_MAX = 100,          /* fields that one location sets, and adds */
 	CONF_COOKIES_MAX = 100,
 	PURGE_TOKEN_MIN = 16, PURGE_TOKEN_MAX = 512,
+	CONF_KEY_NAMES_MAX = 200,        /* parameters that one location ignores, or keeps */
+	CONF_KEY_SELECTORS_MAX = 500,    /* bytes of all cookies' names in the key */
 	CONF_LISTEN_BACKLOG = 4096,
 	CONF_CONNECTIONS_MAX = 16384,
 	CONF_KEEPALIVE = 64,
@@ -188,6 +190,10 @@ bool field_is_own(struct slice name);
 /* Adds to a level's list, replacing what it inherits under that name; `once`: a name may stand once at a level. */
 struct field_list { struct conf_header **items; size_t *count; };
 void field_add(struct load *load, struct conf_pos pos, struct field_list *list, const struct field_list *outer, const struct conf_header *header, bool once);
+
+/* directive_key.c: the selectors of a location, from its lists and settings. */
+void key_finish(struct load *load, struct conf_location *location);
+bool is_token_char(char c);
 
 /* directive_upstream.c: a server line of an upstream */
 void upstream_server(struct load *load, struct scope *scope, const struct statement *st);

@@ -63,6 +63,13 @@ static void networks_print(const char *indent, const char *name, const struct co
 	}
 }
 
+/* A list that begins with what the outer level has; else it stands alone. */
+static void names_list_print(const char *indent, const char *name, const struct conf_names *list, const struct conf_names *outer, FILE *out)
+{
+	for (size_t i = outer->count; i < list->count; i++)
+		line_print(indent, name, list->items[i], out);
+}
+
 /* What a level says beyond the one around it. */
 static void level_print(const struct conf_location *here, const char *indent, FILE *out)
 {
@@ -77,6 +84,9 @@ static void level_print(const struct conf_location *here, const char *indent, FI
 	if (!slice_eq(here->purge_token, outer->purge_token))
 		line_print(indent, "purge_token", here->purge_token, out);
 	networks_print(indent, "purge_allow", here->purge_allow, outer->purge_allow_count, here->purge_allow_count, out);
+	names_list_print(indent, "cache_key_ignore", &here->key.ignore, &outer->key.ignore, out);
+	names_list_print(indent, "cache_key_keep", &here->key.keep, &outer->key.keep, out);
+	names_list_print(indent, "cache_key_cookies", &here->key.cookies, &outer->key.cookies, out);
 	if (here->origin_http_1_0 != outer->origin_http_1_0)
 		fprintf(out, "%sproxy_http_version %s;\n", indent, here->origin_http_1_0 ? "1.0" : "1.1");
 	if (here->volume != outer->volume && here->volume)

@@ -1,6 +1,6 @@
 /* Vary (RFC 9111 section 4.1): which request fields select among the answers of one URL, and the text that selects. */
 #include "http_cache.h"
-#include "text_out.h"
+#include "key_rules.h"
 
 enum { ACCEPT_ITEMS_MAX = 32, Q_MAX = 1000 /* thousandths */ };
 
@@ -184,6 +184,10 @@ static void put_selector(struct text_out *text, const struct http_head *request,
 	bool is_accept = id == FIELD_accept_encoding || id == FIELD_accept_language;
 	size_t at = 0, begin;
 
+	if (name.ptr[0] == ':') {          /* no field's name: a rule of the site's */
+		key_put_selector(text, request, name);
+		return;
+	}
 	text_put(text, name);
 	if (header_next(request, id, name, &at)) {
 		text_put_char(text, '=');

@@ -4,38 +4,44 @@
 #include "target.h"
 #include "../cachestore/cachestore.h"
 
-static void print_origins(const struct conf_location *location, const struct target *target)
+static void print_origins(struct arena *arena, const struct target *target)
 {
-	struct arena arena;
+	const struct conf_upstream *upstream = target->location->upstream;
 	struct text text;
 
-	arena_init(&arena);
-	text_init(&text, &arena, 1024);
-	target_add_origin(&text, location, target);
-	for (size_t i = 0; i < location->upstream->origin_count; i++) {
-		const struct conf_origin *origin = &location->upstream->origins[i];
+	text_init(&text, arena, 1024);
+	target_add_origin(&text, target->location, target);
+	printf("upstream  %.*s\n", SLICE_ARG(upstream->name));
+	for (size_t i = 0; i < upstream->origin_count; i++) {
+		const struct conf_origin *origin = &upstream->origins[i];
 		printf("asks      http://%.*s:%u%.*s%s%s\n", SLICE_ARG(origin->host), origin->port, SLICE_ARG(text_slice(&text)),
 			origin->backup ? " (backup)" : "", origin->down ? " (down)" : "");
 	}
-	arena_release(&arena);
 }
 
-static void print_key(const struct target *target)
+/* The key, and what there may be variants by beside Vary. */
+static void print_key(struct arena *arena, const struct target *target)
 {
-	struct arena arena;
+	const struct conf_key *key = &target->location->key;
 	struct text text;
 
-	arena_init(&arena);
-	text_init(&text, &arena, 1024);
+	text_init(&text, arena, 1024);
 	target_add_key(&text, target);
 	printf("key       %.*s (hash %016llx)\n", SLICE_ARG(text_slice(&text)), (unsigned long long)store_key_make(text_slice(&text)).hi);
-	arena_release(&arena);
+	if (key->selectors.len == 0)
+		return;
+	printf("variants ");
+	for (size_t i = 0; i < key->cookies.count; i++)
+		printf(" cookie %.*s;", SLICE_ARG(key->cookies.items[i]));
+	printf("%s\n", target->location->set.cache_key_device ? " device class;" : "");
 }
 
-static void print_route(const struct conf_server *server, const struct conf_location *location, const struct target *target)
+static void print_route(const struct conf_location *location, struct target target)
 {
 	struct slice volume = location->volume ? location->volume->name
 		: location->cache_off ? SLICE("none: proxy_cache off") : SLICE("none: no proxy_cache names one");
+	const struct conf_server *server = location->server;
+	struct arena arena;
 
 	printf("server    %.*s (%s:%u)\n", SLICE_ARG(server->first_name), server->pos.file, server->pos.line);
 	printf("location  %.*s (%s:%u)\n", SLICE_ARG(location->route), location->pos.file, location->pos.line);
@@ -44,10 +50,13 @@ static void print_route(const struct conf_server *server, const struct conf_loca
 	if (!location->upstream)
 		return;
 	printf("volume    %.*s\n", SLICE_ARG(volume));
+	arena_init(&arena);
+	target.location = location;
 	if (location->volume)
-		print_key(target);
-	printf("upstream  %.*s\n", SLICE_ARG(location->upstream->name));
-	print_origins(location, target);
+		print_key(&arena, &target);
+	if (!location->volume || target_reduce(&arena, &target))
+		print_origins(&arena, &target);
+	arena_release(&arena);
 }
 
 int explain(const struct conf *conf, const char *url)
@@ -82,7 +91,7 @@ int explain(const struct conf *conf, const char *url)
 			: conf_find_location(server, target.normal);
 		printf("%slisten    %.*s\n", i ? "\n" : "", SLICE_ARG(conf->listens[i].addr.text));
 		if (location)
-			print_route(server, location, &target);
+			print_route(location, target);
 		else
 			printf("server    %.*s\nlocation  none: 404\n", SLICE_ARG(server->first_name));
 	}

@@ -2,8 +2,9 @@
 #include "fetch.h"
 #include "http_cache.h"
 #include "tags.h"
+#include "key_rules.h"
 
-enum { SPEC_MAX = 1024 };
+enum { SPEC_MAX = 2 * VARY_SPEC_MAX };
 
 enum nostore fetch_nostore(enum store_err err)
 {
@@ -109,11 +110,26 @@ static void share(struct request *r, struct object *object, struct store_key key
 		flight_publish(r->flight, object, key);
 }
 
+/* What selects the answer: the site's selectors, then what Vary names; as vary_spec(). */
+static long spec_of(const struct request *r, const struct http_head *head, char out[SPEC_MAX])
+{
+	struct slice selectors = r->location->key.selectors;
+	size_t before = selectors.len ? selectors.len + 1 : 0;
+	long len = vary_spec(head, out + before, SPEC_MAX - before);
+
+	if (len < 0 || !before)
+		return len;
+	memcpy(out, selectors.ptr, selectors.len);
+	out[selectors.len] = ',';
+	return (long)before + len - (len == 0);
+}
+
 /* Begins to fill an object with the answer. */
 static enum nostore begin_filling(struct request *r, const struct http_head *head, const struct verdict_store *v, const struct cache_control *cc)
 {
 	char spec[SPEC_MAX];
-	long spec_len = vary_spec(head, spec, sizeof(spec));
+	long spec_len = spec_of(r, head, spec);
+	struct store_key asked = r->variant_text.len ? r->variant_key : r->key;
 
 	if (spec_len < 0)
 		return spec_len == -1 ? NOSTORE_vary_star : NOSTORE_vary_too_many;
@@ -146,7 +162,7 @@ static enum nostore begin_filling(struct request *r, const struct http_head *hea
 	r->source = SOURCE_object;
 	share(r, r->filling, spec_len ? r->variant_key : r->key);
 	if (r->hit_for_miss)
-		flight_forget(r->key);
+		flight_forget(asked);
 	return NOSTORE_none;
 }
 
@@ -310,7 +326,8 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 		return;
 	}
 	request_invalidate(r, head);
-	r->post_as_get = r->head.method == METHOD_POST && r->volume && !r->log.req_login && head->status >= 200 && head->status < 300
+	/* Not by rules for the key: a POST goes to the origin whole, with what others must not get an answer by. */
+	r->post_as_get = r->head.method == METHOD_POST && r->volume && !key_has_rules(r->location) && !r->log.req_login && head->status >= 200 && head->status < 300
 		&& request_names_itself(r, http_header_value(head, FIELD_content_location)) && request_key_make(r);
 	retire_stale(r, head);
 	object_unref(&r->stale);

@@ -1,6 +1,7 @@
 /* The head that goes to the origin: the client's fields less the hop-by-hop and forwarding ones, our own, and what the
  * configuration sets. */
 #include "request.h"
+#include "key_rules.h"
 
 #include <stdio.h>
 
@@ -31,9 +32,9 @@ static bool config_sends(struct request *r, struct slice name)
 }
 
 /* Fields that are never the client's: they name the connection, the way, or are written by ourselves. */
-static bool is_ours(enum http_field id)
+static bool is_ours(const struct request *r, enum http_field id)
 {
-	return (http_field_flags(id) & (HTTP_HOP | HTTP_FWD)) || id == FIELD_host || id == FIELD_content_length || id == FIELD_expect
+	return key_replaces(r->location, id, r->reduced) || (http_field_flags(id) & (HTTP_HOP | HTTP_FWD)) || id == FIELD_host || id == FIELD_content_length || id == FIELD_expect
 		|| id == FIELD_via || id == FIELD_cdn_loop || id == FIELD_max_forwards || id == FIELD_x_request_id;
 }
 
@@ -48,14 +49,14 @@ static bool is_forged(const struct request *r, const struct http_header *h)
 	for (size_t i = 0; i < h->name.len; i++)
 		dashed[i] = (char)(h->name.ptr[i] == '_' ? '-' : h->name.ptr[i]);
 	struct slice name = slice_make(dashed, h->name.len);
-	return is_ours(http_field_find(name)) || is_set_by_config(r, name);
+	return is_ours(r, http_field_find(name)) || is_set_by_config(r, name);
 }
 
 static bool is_passed_on(const struct request *r, const struct http_header *h)
 {
 	enum http_field id = (enum http_field)h->id;
 
-	if (h->dropped || is_ours(id) || is_forged(r, h))
+	if (h->dropped || is_ours(r, id) || is_forged(r, h))
 		return false;
 	if (r->use_cache && r->may_store && is_condition(id))
 		return false;
@@ -73,6 +74,23 @@ static void add_validators(struct text *text, struct request *r)
 	if (view.last_modified.len)
 		text_add_field(text, SLICE("If-Modified-Since"), view.last_modified);
 	r->revalidating = view.etag.len || view.last_modified.len;
+}
+
+/* What the key has of cookies and of User-Agent. */
+static void add_key_fields(struct text *text, struct request *r)
+{
+	const struct device_class *device = device_class_of(&r->head);
+	bool by_device = r->location->set.cache_key_device;
+
+	if (by_device && !is_set_by_config(r, SLICE("x-device-class")))
+		text_add_field(text, SLICE("X-Device-Class"), device->name);
+	if (by_device && r->reduced && !is_set_by_config(r, SLICE("user-agent")))
+		text_add_field(text, SLICE("User-Agent"), device->agent);
+	if (r->location->key.cookies.count && r->reduced && !is_set_by_config(r, SLICE("cookie"))) {
+		struct slice cookies = key_cookies(&r->arena, r->location, &r->head);
+		if (cookies.len)
+			text_add_field(text, SLICE("Cookie"), cookies);
+	}
 }
 
 static void add_forwarding(struct text *text, struct request *r)
@@ -176,6 +194,8 @@ struct slice request_origin_head(struct request *r)
 			text_add_field(&text, r->head.headers[i].name, r->head.headers[i].value);
 	if (r->use_cache && r->may_store)
 		add_validators(&text, r);
+	if (key_has_rules(r->location))
+		add_key_fields(&text, r);
 	add_forwarding(&text, r);
 	add_max_forwards(&text, r);
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)r->log.rid);

@@ -99,6 +99,17 @@ enum http_field http_field_find(struct slice name)
 	return field_recognise(name.ptr, name.len, name.len);
 }
 
+enum http_field http_field_find_cgi(struct slice name)
+{
+	char dashed[FIELD_NAME_MAX];
+
+	if (name.len > sizeof(dashed) || !memchr(name.ptr, '_', name.len))
+		return http_field_find(name);
+	for (size_t i = 0; i < name.len; i++)
+		dashed[i] = (char)(name.ptr[i] == '_' ? '-' : name.ptr[i]);
+	return http_field_find(slice_make(dashed, name.len));
+}
+
 unsigned http_field_flags(enum http_field id)
 {
 	return flags_of[id];

@@ -20,6 +20,7 @@ enum { HTTP_HOP = 1, HTTP_FWD = 2, HTTP_KEEP = 4 };
 unsigned http_field_flags(enum http_field id);
 struct slice http_field_name(enum http_field id);        /* "" for FIELD_other */
 enum http_field http_field_find(struct slice name);      /* any case */
+enum http_field http_field_find_cgi(struct slice name);  /* '_' is '-', too: one variable to an origin that speaks CGI or WSGI */
 
 enum { HTTP_HEADERS_MAX = 1000 };                        /* hard bound of any count setting */
 enum { MINOR_UNKNOWN = 255 };

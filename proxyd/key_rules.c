@@ -82,7 +82,7 @@ bool key_query(struct arena *arena, const struct conf_location *location, struct
 	struct text text;
 
 	*ret_query = query;
-	if (!query.ptr || !has_query_rules(location))
+	if (!query.ptr || !location || !has_query_rules(location))
 		return true;
 	for (size_t i = 0; i < query.len; i++)
 		most += query.ptr[i] == '&';

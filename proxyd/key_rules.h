@@ -13,7 +13,7 @@
 
 /* Is anything of the request left out of the key, or put into it? */
 bool key_has_rules(const struct conf_location *location);
-/* The query as the rules leave it; ptr NULL: none. Doing it twice changes nothing. False: no memory. */
+/* The query as the rules leave it; ptr NULL: none. Doing it twice changes nothing. location NULL: no rules. False: no memory. */
 bool key_query(struct arena *arena, const struct conf_location *location, struct slice query, struct slice *ret_query);
 /* "lang=de; theme=dark": the cookies of the key that the request has, by name, each once. Empty: none, or no memory. */
 struct slice key_cookies(struct arena *arena, const struct conf_location *location, const struct http_head *request);

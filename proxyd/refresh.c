@@ -6,7 +6,7 @@
 static void copy_texts(struct request *to, const struct request *from)
 {
 	const struct { struct slice *to; struct slice from; } texts[] = {
-		{ &to->path, from->path }, { &to->key_text, from->key_text }, { &to->variant_text, from->variant_text },
+		{ &to->path, from->path }, { &to->head.query, from->head.query }, { &to->key_text, from->key_text }, { &to->variant_text, from->variant_text },
 		{ &to->log.host, from->log.host }, { &to->log.peer, from->log.peer }, { &to->forwarding.client, from->forwarding.client },
 		{ &to->forwarding.host, from->forwarding.host }, { &to->log.method, SLICE("GET") },
 	};
@@ -58,6 +58,7 @@ void request_refresh(struct request *r)
 	b->content_last = true;
 	b->volume = r->volume;
 	b->use_cache = b->may_store = true;
+	b->reduced = r->reduced;
 	b->key = r->key;
 	b->variant_key = r->variant_key;
 	b->stale = object_ref(r->object);

@@ -79,6 +79,7 @@ struct request {
 	struct volume *volume;
 	bool use_cache;                /* may look up and store */
 	bool may_store;
+	bool reduced;                  /* by rules, to what the cache's key has: the origin gets no more */
 	bool solo;                     /* fetch without waiting for others */
 	bool hit_for_miss, was_collapsed, revalidating;
 	bool variant_known;            /* other variants of the URL are stored */

@@ -1,5 +1,6 @@
 /* What a request may do: content limits, what has to come before an origin is asked, whether the cache may be used. */
 #include "request.h"
+#include "key_rules.h"
 
 /* Content is held until all of it, or client_body_hold bytes, have come: slow uploads do not hold origin connections. */
 static bool content_ready(struct request *r)
@@ -41,6 +42,25 @@ static void choose_volume(struct request *r)
 	}
 }
 
+/* What the key has not the origin does not get, and no variant is selected by it. */
+static bool reduce(struct request *r)
+{
+	struct target target = request_target(r);
+
+	if (!key_has_rules(r->location))
+		return true;
+	r->reduced = true;
+	for (size_t i = 0; i < r->head.header_count; i++) {
+		struct http_header *h = &r->head.headers[i];
+		if (key_replaces(r->location, h->id ? (enum http_field)h->id : http_field_find_cgi(h->name), true))
+			h->dropped = true;
+	}
+	if (!target_reduce(&r->arena, &target))
+		return false;
+	r->head.query = target.query;
+	return true;
+}
+
 enum step step_guard(struct request *r)
 {
 	if (!r->carrier)
@@ -68,6 +88,8 @@ enum step step_guard(struct request *r)
 		return STEP_fetch;
 	}
 	r->use_cache = true;
+	if (!reduce(r))
+		return request_refuse(r, REFUSAL_head_too_large);
 	/* A HEAD, or a request for a part, is answered from what is stored but stores nothing itself. */
 	r->may_store = r->head.method == METHOD_GET && !http_header_get(&r->head, FIELD_range);
 	return STEP_lookup;

@@ -5,6 +5,7 @@
  * is loaded by the I/O thread and the step runs again. */
 #include "request.h"
 #include "http_cache.h"
+#include "key_rules.h"
 
 enum { VARY_TEXT_MAX = 4096 };
 
@@ -120,7 +121,7 @@ struct target request_target(const struct request *r)
 {
 	return (struct target){
 		.https = r->log.scheme.len == 5, .host = r->log.host, .port = r->head.port, .authority = r->head.authority,
-		.path = r->head.path, .normal = r->path, .query = r->head.query,
+		.path = r->head.path, .normal = r->path, .query = r->head.query, .location = r->location,
 	};
 }
 
@@ -239,7 +240,7 @@ static enum store_get find_variant(struct request *r)
 	r->object = NULL;
 	r->variant_known = true;
 	for (size_t pos = 0; got == STORE_MISS && vary_index_next_spec(list, &pos, &spec);) {
-		if (!request_variant_key(r, spec))
+		if (!key_spec_fits(r->location, spec) || !request_variant_key(r, spec))
 			continue;
 		if (!first_text.len) {
 			first_text = r->variant_text;
@@ -261,8 +262,17 @@ static enum store_get find(struct request *r)
 {
 	enum store_get got = get(r, r->key, r->key_text);
 
-	if (got == STORE_HIT && (object_meta(r->object)->flags & STORED_VARY_INDEX))
+	struct slice selectors = r->location->key.selectors;
+
+	if (got == STORE_HIT && (object_meta(r->object)->flags & STORED_VARY_INDEX)) {
 		got = find_variant(r);
+	} else if (got == STORE_HIT && selectors.len) {
+		/* Stored before the location had them: whose it is is not known. */
+		object_unref(&r->object);
+		got = STORE_MISS;
+	}
+	if (got == STORE_MISS && selectors.len && !r->variant_text.len && !request_variant_key(r, selectors))
+		r->variant_text.len = 0;
 	return got;
 }
 

@@ -1,5 +1,6 @@
 /* From the request's target to the cache's key and the origin's target. */
 #include "target.h"
+#include "key_rules.h"
 
 static void add_query(struct text *text, const struct target *target)
 {
@@ -9,12 +10,23 @@ static void add_query(struct text *text, const struct target *target)
 	text_add(text, target->query);
 }
 
+bool target_reduce(struct arena *arena, struct target *target)
+{
+	return key_query(arena, target->location, target->query, &target->query);
+}
+
 void target_add_key(struct text *text, const struct target *target)
 {
+	struct target reduced = *target;
+
+	if (!target_reduce(text->arena, &reduced)) {
+		text->overflowed = true;
+		return;
+	}
 	text_add(text, target->https ? SLICE("https://") : SLICE("http://"));
 	text_add(text, target->authority);
 	text_add(text, target->path);
-	add_query(text, target);
+	add_query(text, &reduced);
 }
 
 static bool is_default_port(struct slice port, bool https)

@@ -14,11 +14,15 @@ struct target {
 	struct slice path;             /* as received */
 	struct slice normal;           /* http_normalise_path() of it */
 	struct slice query;            /* ptr NULL: no '?' */
+	const struct conf_location *location;   /* its rules for the key */
 };
 
 /* scheme://host[:port]/path[?query], all as received: what the origin may tell apart the cache must tell apart. It may build
- * links of "site.test:80" or "SITE.test.", which are none for those who ask "site.test". */
+ * links of "site.test:80" or "SITE.test.", which are none for those who ask "site.test". The query is what the location's
+ * rules leave of it (key_rules.h), and that is what the origin gets of it, too. */
 void target_add_key(struct text *text, const struct target *target);
+/* What the origin is asked for when the cache is used. False: no memory. */
+bool target_reduce(struct arena *arena, struct target *target);
 
 /* The key of the same URL in its plainest notation: host in lower case and without a final dot, no default port. Purges go by
  * it: who purges "site.test" means "SITE.test:80" too. In room (of at least key.len bytes), or the key itself. */

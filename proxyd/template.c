@@ -1,10 +1,11 @@
 /* Templates of the configuration ("$scheme://$host$request_uri") with a request's values put in. */
 #include "request.h"
 
-/* Path and query as received, of an absolute-form target too: "https://$host$request_uri" is the usual redirect. */
+/* Path and query as received, of an absolute-form target too: "https://$host$request_uri" is the usual redirect. Where the
+ * cache is used the query is what its key has. */
 static struct slice request_uri(struct request *r)
 {
-	if (!r->head.absolute_form)
+	if (!r->head.absolute_form && !r->reduced)
 		return r->head.target;
 	return arena_printf(&r->arena, "%.*s%s%.*s", SLICE_ARG(r->head.path), r->head.query.ptr ? "?" : "", SLICE_ARG(r->head.query));
 }
@@ -15,7 +16,7 @@ static struct slice variable_value(struct request *r, const struct conf_piece *p
 	case CONF_VAR_literal: return piece->text;
 	case CONF_VAR_request_field: {
 		for (size_t i = 0; i < r->head.header_count; i++)
-			if (slice_eq_nocase(r->head.headers[i].name, piece->text))
+			if (!r->head.headers[i].dropped && slice_eq_nocase(r->head.headers[i].name, piece->text))
 				return r->head.headers[i].value;
 		return SLICE("");
 	}

@@ -54,6 +54,7 @@
 	X(vary,                "vary",                HTTP_KEEP) \
 	X(via,                 "via",                 HTTP_KEEP) \
 	X(x_accel_buffering,   "x-accel-buffering",   0) \
+	X(x_device_class,      "x-device-class",      0) \
 	X(x_forwarded_for,     "x-forwarded-for",     HTTP_FWD | HTTP_KEEP) \
 	X(x_forwarded_host,    "x-forwarded-host",    HTTP_FWD | HTTP_KEEP) \
 	X(x_forwarded_port,    "x-forwarded-port",    HTTP_FWD | HTTP_KEEP) \
