@@ -14,6 +14,17 @@ static bool status_is_heuristic(unsigned status)
 	return false;
 }
 
+/* Errors that the site may give a lifetime to when they state none: those of section 15.1, and what an origin in trouble
+ * answers. */
+static bool status_is_negative(unsigned status)
+{
+	switch (status) {
+	case 404: case 405: case 410: case 414: case 500: case 501: case 502: case 503: case 504:
+		return true;
+	}
+	return false;
+}
+
 /* Statuses whose every rule about caching we follow (must-understand, RFC 9111 section 5.2.2.3). */
 static bool status_is_understood(unsigned status)
 {
@@ -84,7 +95,7 @@ static int64_t initial_age(const struct http_head *response, const struct storin
 	return apparent > corrected ? apparent : corrected;
 }
 
-struct lifetime { int64_t us; bool explicit_, heuristic; };
+struct lifetime { int64_t us; enum lifetime_by by; };
 
 /* Section 4.2.1, in its order. Expires is measured against Date, not against our clock; an invalid one is in the past. */
 static struct lifetime lifetime_explicit(const struct http_head *response, const struct cache_control *cc, bool targeted, int64_t now_us)
@@ -92,23 +103,23 @@ static struct lifetime lifetime_explicit(const struct http_head *response, const
 	int64_t expires, us;
 
 	if (cc->s_maxage >= 0 || cc->max_age >= 0)
-		return (struct lifetime){ (cc->s_maxage >= 0 ? cc->s_maxage : cc->max_age) * SECOND_US, true, false };
+		return (struct lifetime){ (cc->s_maxage >= 0 ? cc->s_maxage : cc->max_age) * SECOND_US, LIFETIME_answer };
 	if (targeted || !http_header_get(response, FIELD_expires))
-		return (struct lifetime){ 0, false, false };
+		return (struct lifetime){ 0, LIFETIME_none };
 	expires = date_value(response, FIELD_expires, now_us);
 	us = expires == -1 ? 0 : expires - date_of(response, now_us);
 	if (us > CACHE_DELTA_MAX * SECOND_US)
 		us = CACHE_DELTA_MAX * SECOND_US;
-	return (struct lifetime){ us > 0 ? us : 0, true, false };
+	return (struct lifetime){ us > 0 ? us : 0, LIFETIME_answer };
 }
 
 /* Section 4.2.2: a share of the time since Last-Modified; `public` lifts the bound on statuses. Not without Last-Modified. */
-static struct lifetime lifetime_of(const struct http_head *response, const struct cache_control *cc, bool targeted, const struct storing *with)
+static struct lifetime lifetime_estimated(const struct http_head *response, const struct cache_control *cc, const struct storing *with)
 {
-	struct lifetime life = lifetime_explicit(response, cc, targeted, with->now_us);
+	struct lifetime life = { 0, LIFETIME_none };
 	int64_t modified, us;
 
-	if (life.explicit_ || !with->heuristic_percent || !(status_is_heuristic(response->status) || cc->public_))
+	if (!with->heuristic_percent || !(status_is_heuristic(response->status) || cc->public_))
 		return life;
 	modified = date_value(response, FIELD_last_modified, with->now_us);
 	if (modified == -1)
@@ -116,7 +127,24 @@ static struct lifetime lifetime_of(const struct http_head *response, const struc
 	us = (date_of(response, with->now_us) - modified) / 100 * with->heuristic_percent;
 	if (us > with->heuristic_max_us)
 		us = with->heuristic_max_us;
-	return (struct lifetime){ us > 0 ? us : 0, false, true };
+	return (struct lifetime){ us > 0 ? us : 0, LIFETIME_estimate };
+}
+
+/* What the answer says; else what the site says of errors; else an estimate. And never more than the site wants of errors. */
+static struct lifetime lifetime_of(const struct http_head *response, const struct cache_control *cc, bool targeted, const struct storing *with)
+{
+	struct lifetime life = lifetime_explicit(response, cc, targeted, with->now_us);
+
+	if (life.by == LIFETIME_none && with->negative_us && status_is_negative(response->status) && !cc->no_cache)
+		life = (struct lifetime){ with->negative_us, LIFETIME_negative_ttl };
+	if (life.by == LIFETIME_none)
+		life = lifetime_estimated(response, cc, with);
+	if (response->status >= 400 && with->error_max_us && life.us > with->error_max_us) {
+		life.us = with->error_max_us;
+		if (life.by != LIFETIME_negative_ttl)
+			life.by = LIFETIME_error_lifetime_max;
+	}
+	return life;
 }
 
 static bool validator_there(const struct http_head *response, int64_t now_us)
@@ -201,7 +229,7 @@ static enum nostore lifetime_reason(const struct http_head *response, const stru
 {
 	int64_t use_us = verdict->lifetime_us, window_us;
 
-	if (!life->explicit_ && !life->heuristic && !(cc->no_cache && verdict->has_validator))
+	if (life->by == LIFETIME_none && !(cc->no_cache && verdict->has_validator))
 		return status_is_heuristic(response->status) || cc->public_ || cc->no_cache ? NOSTORE_no_freshness : NOSTORE_status;
 	if (verdict->has_validator)
 		return NOSTORE_none;
@@ -234,8 +262,8 @@ struct verdict_store cache_may_store(const struct http_head *request, const stru
 		.age_us = initial_age(response, with),
 		.stale_while_us = window_of(&cc, cc.stale_while_revalidate),
 		.stale_error_us = window_of(&cc, cc.stale_if_error),
-		.heuristic = life.heuristic,
-		.must_revalidate = cc.must_revalidate || cc.proxy_revalidate || cc.no_cache || (cc.s_maxage >= 0 && !has_window(&cc)),
+		.lifetime_by = life.by,
+		.must_revalidate = life.by == LIFETIME_negative_ttl || cc.must_revalidate || cc.proxy_revalidate || cc.no_cache || (cc.s_maxage >= 0 && !has_window(&cc)),
 		.no_cache = cc.no_cache,
 		.has_validator = validator_there(response, with->now_us),
 		.shareable_auth = shared_use_allowed(&cc),

@@ -98,6 +98,7 @@ static bool head_of_object(struct request *r, struct answer *answer)
 	int64_t age = (meta->age_base_us + r->worker->steady_us - meta->stored_us) / 1000000;
 	r->log.age = age > 0 ? age : 0;
 	r->log.lifetime = meta->lifetime_us / 1000000;
+	r->log.lifetime_by = stored_lifetime_by(meta->flags);
 	if (object_size(r->object) != STORE_SIZE_UNKNOWN)
 		r->log.object_bytes = (int64_t)object_size(r->object);
 	if (view.spec.len && r->variant_text.len)

@@ -31,6 +31,9 @@ bool fetch_may_serve_stale(const struct request *r)
 	/* What was purged is stale though its lifetime is not over. */
 	if (stored.must_revalidate && object_is_purged(r->stale))
 		return false;
+	/* A stored error is no better than a new one. */
+	if (object_meta(r->stale)->status >= 500)
+		return false;
 	/* A client may ask for less than the answer allows (RFC 5861 section 4). */
 	cache_control_parse(&r->head, FIELD_cache_control, &asked);
 	if (asked.stale_if_error >= 0 && r->worker->steady_us - object_meta(r->stale)->expires_us > asked.stale_if_error * 1000000)
@@ -61,7 +64,8 @@ static struct verdict_store judge(struct request *r, const struct http_head *hea
 	struct storing with = {
 		.now_us = r->worker->wall_us, .request_us = r->worker->wall_us - (r->worker->steady_us - r->fetch_sent_us),
 		.store_cookies = set->store_cookies, .login_cookie = r->log.req_login, .heuristic_percent = (unsigned)set->heuristic_percent,
-		.heuristic_max_us = (int64_t)set->heuristic_max, .object_max = set->object_max,
+		.heuristic_max_us = (int64_t)set->heuristic_max, .negative_us = (int64_t)set->negative_ttl,
+		.error_max_us = (int64_t)set->error_lifetime_max, .object_max = set->object_max,
 	};
 
 	/* What is stored answers GET: an answer to HEAD is judged for the stored one that it speaks of, one to POST for what it
@@ -81,14 +85,14 @@ static struct object_meta meta_of(const struct verdict_store *v, unsigned status
 		.stale_while_us = v->stale_while_us, .stale_error_us = v->stale_error_us,
 		.expires_us = now_us + v->lifetime_us - v->age_us, .status = (uint16_t)status,
 		.flags = (v->must_revalidate ? STORED_MUST_REVALIDATE : 0) | (v->no_cache ? STORED_NO_CACHE : 0)
-			| (v->shareable_auth ? STORED_SHAREABLE_AUTH : 0) | (v->heuristic ? STORED_HEURISTIC : 0)
+			| (v->shareable_auth ? STORED_SHAREABLE_AUTH : 0) | (unsigned)v->lifetime_by << STORED_LIFETIME_SHIFT
 			| (v->has_validator ? STORED_VALIDATOR : 0) | (variant ? STORED_VARIANT : 0),
 	};
 }
 
 static enum nostore reason_not_to_try(const struct request *r, const struct verdict_store *v, const struct http_head *head)
 {
-	if (r->post_as_get && v->reason == NOSTORE_none && (v->heuristic || v->lifetime_us <= 0))
+	if (r->post_as_get && v->reason == NOSTORE_none && (v->lifetime_by != LIFETIME_answer || v->lifetime_us <= 0))
 		return NOSTORE_method;
 	if (!r->use_cache && !r->post_as_get)
 		return (enum nostore)r->log.nostore;
@@ -124,6 +128,25 @@ static long spec_of(const struct request *r, const struct http_head *head, char 
 	return (long)before + len - (len == 0);
 }
 
+/* Would a server error take the place of a good answer that may be served instead of it, or of the list of the URL's
+ * variants? What only the disk has may be good. */
+static bool is_error_over_good(struct request *r, unsigned status, struct store_key key, struct slice key_text)
+{
+	struct object *old = NULL;
+
+	if (status < 500)
+		return false;
+	enum store_get got = volume_get(r->volume, key, key_text, &old);
+	if (got != STORE_HIT)
+		return got == STORE_LOAD;
+	const struct object_meta *meta = object_meta(old);
+	struct cache_object stored = stored_rules(meta);
+	bool good = (meta->flags & STORED_VARY_INDEX)
+		|| (meta->status < 500 && !(stored.must_revalidate && object_is_purged(old)) && cache_may_use_on_error(&stored, (int64_t)r->location->set.stale_on_error, r->worker->steady_us));
+	object_unref(&old);
+	return good;
+}
+
 /* Begins to fill an object with the answer. */
 static enum nostore begin_filling(struct request *r, const struct http_head *head, const struct verdict_store *v, const struct cache_control *cc)
 {
@@ -137,6 +160,8 @@ static enum nostore begin_filling(struct request *r, const struct http_head *hea
 		return NOSTORE_vary_too_many;
 	if (spec_len == 0)
 		r->variant_text.len = 0;
+	if (is_error_over_good(r, head->status, spec_len ? r->variant_key : r->key, spec_len ? r->variant_text : r->key_text))
+		return NOSTORE_error_over_good;
 	struct slice kept = stored_build(&r->arena, head, cc, true, slice_make(spec, (size_t)spec_len));
 	if (!kept.len || kept.len > STORE_HEAD_MAX)
 		return NOSTORE_head_too_large;
@@ -334,6 +359,7 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 	cache_control_effective(head, &cc);
 	struct verdict_store v = judge(r, head);
 	r->log.lifetime = v.lifetime_us / 1000000;
+	r->log.lifetime_by = stored_lifetime_by((unsigned)v.lifetime_by << STORED_LIFETIME_SHIFT);
 	why = reason_not_to_try(r, &v, head);
 	if (!why)
 		why = begin_filling(r, head, &v, &cc);

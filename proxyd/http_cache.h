@@ -39,15 +39,24 @@ struct storing {                           /* what the caller knows besides the 
 	bool login_cookie;                     /* the request carried a login cookie */
 	unsigned heuristic_percent;
 	int64_t heuristic_max_us;
+	int64_t negative_us;                   /* for errors that state no lifetime; 0: none */
+	int64_t error_max_us;                  /* bound of the lifetime of any error; 0: none */
 	uint64_t object_max;
+};
+/* LIFETIME(name): where a lifetime is from, as the log says it. */
+#define LIFETIMES(LIFETIME) LIFETIME(none) LIFETIME(answer) LIFETIME(estimate) LIFETIME(negative_ttl) LIFETIME(error_lifetime_max)
+enum lifetime_by {
+#define LIFETIME(name) LIFETIME_##name,
+	LIFETIMES(LIFETIME)
+#undef LIFETIME
 };
 struct verdict_store {
 	enum nostore reason;                   /* NOSTORE_none: store it */
 	int64_t lifetime_us;                   /* freshness lifetime; 0 when it may only be used after validation */
 	int64_t age_us;                        /* corrected_initial_age (section 4.2.3) */
 	int64_t stale_while_us, stale_error_us; /* -1: not given */
-	bool heuristic;
-	bool must_revalidate;                  /* must-revalidate, proxy-revalidate, s-maxage, no-cache: never served stale */
+	enum lifetime_by lifetime_by;
+	bool must_revalidate;                  /* must-revalidate, proxy-revalidate, s-maxage, no-cache, negative_us: never served stale */
 	bool no_cache;                         /* always validate before use */
 	bool has_validator;
 	bool shareable_auth;                   /* may be reused for a request with Authorization */

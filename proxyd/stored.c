@@ -163,6 +163,18 @@ bool stored_read(struct slice kept, struct stored_view *view)
 	return true;
 }
 
+struct slice stored_lifetime_by(uint32_t flags)
+{
+	static const struct slice names[16] = {
+#define LIFETIME(name) { #name, sizeof(#name) - 1 },
+		LIFETIMES(LIFETIME)
+#undef LIFETIME
+	};
+	uint32_t by = flags >> STORED_LIFETIME_SHIFT;
+
+	return by == LIFETIME_none ? (struct slice){ NULL, 0 } : names[by];
+}
+
 struct cache_object stored_rules(const struct object_meta *meta)
 {
 	return (struct cache_object){

@@ -14,11 +14,13 @@ enum stored_flag {
 	STORED_MUST_REVALIDATE = 1,    /* never served stale */
 	STORED_NO_CACHE        = 2,    /* always validated before use */
 	STORED_SHAREABLE_AUTH  = 4,    /* may answer requests with Authorization */
-	STORED_HEURISTIC       = 8,
 	STORED_VALIDATOR       = 16,
 	STORED_VARY_INDEX      = 32,   /* not an answer: lists the Vary specs and variants of the URL */
 	STORED_VARIANT         = 64,   /* selected by Vary */
 };
+enum { STORED_LIFETIME_SHIFT = 28 };   /* the highest four bits: enum lifetime_by */
+/* Its name; empty for none. */
+struct slice stored_lifetime_by(uint32_t flags);
 
 /* Where a value lies in the block; len 0: not there. */
 struct stored_span { uint32_t off; uint32_t len; };

@@ -38,6 +38,8 @@ SETTING(collapse_timeout,      TIME, "5s", "0", "10m",      H|S|L, "Longest time
 SETTING(hit_for_miss_time,     TIME, "120s", "0", "1d",     H|S|L, "How long it is remembered that an answer was uncacheable.")
 SETTING(heuristic_percent,     COUNT, "10", "0", "100",     H|S|L, "Estimated lifetime as a share of the time since Last-Modified; 0: none.")
 SETTING(heuristic_max,         TIME, "1d", "0", "30d",      H|S|L, "Longest estimated lifetime.")
+SETTING(negative_ttl,          TIME, "0", "0", "1d",        H|S|L, "Lifetime of answers 404, 405, 410, 414, 500, 501, 502, 503 and 504 that state none and forbid nothing; 0: an estimated one, or none. For 500, 502, 503 and 504 this is more than RFC 9111 allows without the site's word. Such answers are never served stale; the log's lifetime_by names them.")
+SETTING(error_lifetime_max,    TIME, "0", "0", "365d",      H|S|L, "Longest lifetime of answers with a status of 400 or more, whatever they say themselves; 0: as long as they say.")
 SETTING(variants_max,          COUNT, "32", "1", "1000",    H|S|L, "Most stored variants of one URL: by Vary, by cache_key_cookies and by cache_key_device together.")
 SETTING(cache_key_sort,        FLAG, "off", "", "",         H|S|L, "Query parameters in any order are one object: the key, and the origin, have them sorted by name; those of one name keep their order.")
 SETTING(cache_key_device,      FLAG, "off", "", "",         H|S|L, "One object for each class of device: phone, tablet, desktop or bot, by words of User-Agent. The origin gets the class in X-Device-Class and, where the cache is used, a User-Agent that says no more than the class.")

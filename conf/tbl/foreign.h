@@ -153,7 +153,7 @@ FOREIGN(mail,                     M,   ERROR, "only HTTP is proxied: remove the 
 FOREIGN(mirror,                   ANY, OFF,   "requests go to one origin: remove it")
 
 FOREIGN(proxy_cache_path,         ANY, ERROR, "write volume NAME { path FOLDER; size SIZE; } and, where it is used, proxy_cache NAME;")
-FOREIGN(proxy_cache_valid,        ANY, ERROR, "lifetimes come from the origin's Cache-Control (RFC 9111): let it send max-age; see heuristic_percent for answers without one")
+FOREIGN(proxy_cache_valid,        ANY, ERROR, "lifetimes come from the origin's Cache-Control (RFC 9111): let it send max-age; see heuristic_percent for answers without one, negative_ttl for errors without one")
 FOREIGN(proxy_cache_key,          ANY, ERROR, "the key is scheme, host, path and query; variants come from Vary: remove it, or see cache_key_ignore, cache_key_keep, cache_key_sort, cache_key_cookies and cache_key_device")
 FOREIGN(proxy_cache_bypass,       ANY, ERROR, "write login_cookie NAME for requests that must pass the cache")
 FOREIGN(proxy_no_cache,           ANY, ERROR, "let the origin send Cache-Control: no-store, or write login_cookie NAME")

@@ -13,7 +13,7 @@ ADVICE(private,        "If the answer is the same for everybody, send `public, m
 ADVICE(set_cookie,     "Do not set the cookie on answers that are the same for everybody; only when it is harmless to all, `store_cookies on`.")
 ADVICE(vary_star,      "Name the request fields by which the answer differs instead of *.")
 ADVICE(vary_too_many,  "Name fewer fields in Vary, and none that differs from client to client, such as User-Agent or Cookie.")
-ADVICE(status,         "Give this status an explicit lifetime (`max-age`) if it is worth keeping.")
+ADVICE(status,         "Give this status an explicit lifetime (`max-age`) if it is worth keeping; for errors see `negative_ttl`.")
 ADVICE(no_freshness,   "Send `Cache-Control: max-age=...`, or a Last-Modified from which a lifetime can be estimated.")
 ADVICE(expired,        "Send a lifetime that lies ahead (see Expires, Date and Age, and the origin's clock), or an ETag.")
 ADVICE(partial,        "Let somebody fetch it whole once: parts are then cut from the stored one.")
@@ -28,3 +28,4 @@ ADVICE(bad_answer,     "Correct the origin's answer: the error log says what was
 ADVICE(head_too_large, "Send fewer or shorter header fields.")
 ADVICE(purged,         "Nothing is wrong: the next answer is stored. If it happens often, purge after the origin has the new content.")
 ADVICE(too_many_tags,  "Send fewer or shorter tags in Cache-Tag and Surrogate-Key.")
+ADVICE(error_over_good, "Correct what makes the origin fail; the good answer stays for when it may be served.")

@@ -240,7 +240,7 @@ static void test_settings(void **state)
 
 static void test_flags(void **state)
 {
-	static const struct { const char *response; bool must_revalidate, no_cache, has_validator, shareable_auth, heuristic; int64_t while_us, error_us; } rows[] = {
+	static const struct { const char *response; bool must_revalidate, no_cache, has_validator, shareable_auth, estimated; int64_t while_us, error_us; } rows[] = {
 		{ FRESH "\r\n", false, false, false, false, false, -1, -1 },
 		{ OK CC("s-maxage=1") ETAG "\r\n", true, false, true, true, false, 0, 0 },
 		/* s-maxage forbids stale answers but for the windows that stand beside it. */
@@ -262,10 +262,65 @@ static void test_flags(void **state)
 		assert_int_equal(v.no_cache, rows[i].no_cache);
 		assert_int_equal(v.has_validator, rows[i].has_validator);
 		assert_int_equal(v.shareable_auth, rows[i].shareable_auth);
-		assert_int_equal(v.heuristic, rows[i].heuristic);
+		assert_int_equal(v.lifetime_by, rows[i].estimated ? LIFETIME_estimate : rows[i].no_cache ? LIFETIME_none : LIFETIME_answer);
 		assert_int_equal(v.stale_while_us, rows[i].while_us);
 		assert_int_equal(v.stale_error_us, rows[i].error_us);
 	}
+}
+
+#define STATUS(code) "HTTP/1.1 " #code " X\r\n"
+
+/* negative_ttl is 30 s, error_lifetime_max 100 s. */
+static const struct { const char *request, *response; enum nostore reason; int64_t lifetime; enum lifetime_by by; const char *why; } errors[] = {
+	{ "", STATUS(404), NOSTORE_none, 30, LIFETIME_negative_ttl, "states none" },
+	{ "", STATUS(410), NOSTORE_none, 30, LIFETIME_negative_ttl, "states none" },
+	{ "", STATUS(500), NOSTORE_none, 30, LIFETIME_negative_ttl, "by the site's word" },
+	{ "", STATUS(503) "Retry-After: 5\r\n", NOSTORE_none, 30, LIFETIME_negative_ttl, "by the site's word" },
+	{ "", STATUS(504) CC("public"), NOSTORE_none, 30, LIFETIME_negative_ttl, "public states no lifetime" },
+	{ "", STATUS(403), NOSTORE_status, 0, LIFETIME_none, "may be about who asks" },
+	{ "", STATUS(401), NOSTORE_status, 0, LIFETIME_none, "is about who asks" },
+	{ "", STATUS(429), NOSTORE_status, 0, LIFETIME_none, "is about who asks" },
+	{ "", STATUS(400), NOSTORE_status, 0, LIFETIME_none, "is about this request" },
+	{ "", STATUS(507), NOSTORE_status, 0, LIFETIME_none, "not among them" },
+	{ "", OK, NOSTORE_no_freshness, 0, LIFETIME_none, "no error" },
+	{ "", STATUS(404) CC("no-store"), NOSTORE_no_store, 30, LIFETIME_negative_ttl, "forbidden" },
+	{ "", STATUS(404) CC("private"), NOSTORE_private, 30, LIFETIME_negative_ttl, "forbidden" },
+	{ "", STATUS(404) CC("no-cache"), NOSTORE_no_freshness, 0, LIFETIME_none, "not without asking" },
+	{ "", STATUS(404) "Set-Cookie: a=b\r\n", NOSTORE_set_cookie, 30, LIFETIME_negative_ttl, "one user's" },
+	{ AUTH, STATUS(404), NOSTORE_authorization, 30, LIFETIME_negative_ttl, "one user's" },
+	{ "", STATUS(404) "Vary: *\r\n", NOSTORE_vary_star, 30, LIFETIME_negative_ttl, "no key for it" },
+	{ "", STATUS(404) CC("max-age=60"), NOSTORE_none, 60, LIFETIME_answer, "its own word counts" },
+	{ "", STATUS(404) CC("max-age=0"), NOSTORE_expired, 0, LIFETIME_answer, "also when it is zero" },
+	{ "", STATUS(404) DATE LM_100S, NOSTORE_none, 30, LIFETIME_negative_ttl, "before an estimate" },
+	{ "", STATUS(404) "Age: 30\r\n", NOSTORE_expired, 30, LIFETIME_negative_ttl, "old when it came" },
+	{ "", STATUS(404) CC("max-age=100"), NOSTORE_none, 100, LIFETIME_answer, "as long as it may be" },
+	{ "", STATUS(404) CC("max-age=101"), NOSTORE_none, 100, LIFETIME_error_lifetime_max, "longer" },
+	{ "", STATUS(500) CC("s-maxage=31536000"), NOSTORE_none, 100, LIFETIME_error_lifetime_max, "any error" },
+	{ "", STATUS(403) DATE "Expires: Fri, 31 Dec 9999 23:59:59 GMT\r\n", NOSTORE_none, 100, LIFETIME_error_lifetime_max, "by Expires" },
+	{ "", STATUS(301) CC("max-age=31536000"), NOSTORE_none, 31536000, LIFETIME_answer, "no error" },
+};
+
+static void test_errors(void **state)
+{
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(errors); i++) {
+		struct storing with = usual();
+		with.negative_us = 30 * S;
+		with.error_max_us = 100 * S;
+		snprintf(text, sizeof text, "%s\r\n", errors[i].response);
+		struct verdict_store v = judge(errors[i].request, text, with);
+		if (v.reason != errors[i].reason || v.lifetime_us != errors[i].lifetime * S || v.lifetime_by != errors[i].by)
+			fail_msg("%s: reason %d, lifetime %lld by %d: %s", errors[i].response, v.reason, (long long)v.lifetime_us, v.lifetime_by, errors[i].why);
+		assert_true(v.must_revalidate || v.lifetime_by != LIFETIME_negative_ttl);
+	}
+	struct storing low = usual();
+	low.negative_us = 30 * S;
+	low.error_max_us = 10 * S;
+	struct verdict_store v = judge("", STATUS(404) "\r\n", low);
+	assert_int_equal(v.lifetime_us, 10 * S);
+	assert_int_equal(v.lifetime_by, LIFETIME_negative_ttl);
 }
 
 static int release(void **state)
@@ -281,7 +336,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_freshness), cmocka_unit_test(test_heuristics), cmocka_unit_test(test_statuses),
 		cmocka_unit_test(test_directives), cmocka_unit_test(test_targeted), cmocka_unit_test(test_methods),
-		cmocka_unit_test(test_settings), cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_settings), cmocka_unit_test(test_flags), cmocka_unit_test(test_errors),
 	};
 
 	return cmocka_run_group_tests_name("proxyd_cache_store", tests, NULL, release);
