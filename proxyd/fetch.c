@@ -142,7 +142,8 @@ static bool is_error_over_good(struct request *r, unsigned status, struct store_
 	const struct object_meta *meta = object_meta(old);
 	struct cache_object stored = stored_rules(meta);
 	bool good = (meta->flags & STORED_VARY_INDEX)
-		|| (meta->status < 500 && !(stored.must_revalidate && object_is_purged(old)) && cache_may_use_on_error(&stored, (int64_t)r->location->set.stale_on_error, r->worker->steady_us));
+		|| (meta->status < 500 && !(stored.must_revalidate && object_is_purged(old))
+			&& cache_may_use_on_error(&stored, (int64_t)r->location->set.stale_on_error, r->worker->steady_us));
 	object_unref(&old);
 	return good;
 }

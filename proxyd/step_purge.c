@@ -79,6 +79,24 @@ static bool take_mode(const struct request *r, bool *ret_soft)
 	return !mode.len || !*ret_soft || slice_eq_nocase(mode, SLICE("soft"));
 }
 
+/* The key of the URL that is named. The beginning of a URL may end within a parameter's name: it is taken as it is, or the
+ * rules for the key would leave the parameter out, and what is purged would be more than was named. */
+static bool take_key(struct request *r, bool prefix, struct slice *ret_text)
+{
+	struct target target = request_target(r);
+	struct text text;
+
+	if (prefix)
+		target.location = NULL;
+	text_init(&text, &r->arena, target.authority.len + target.path.len + target.query.len + 24);
+	target_add_key(&text, &target);
+	char *room = text.overflowed ? NULL : arena_alloc(&r->arena, text.len);
+	if (!room)
+		return false;
+	*ret_text = target_plain_key(text_slice(&text), room);
+	return true;
+}
+
 static enum step start(struct request *r)
 {
 	struct store_purge purge = { .kind = PURGE_KEY };
@@ -87,14 +105,12 @@ static enum step start(struct request *r)
 
 	if (!take_mode(r, &purge.soft) || !tags_of(&r->arena, &r->head, &tags) || (tags_are_in(&r->head) && !tags.len))
 		return request_refuse(r, REFUSAL_purge_fields);
-	char *room = request_key_make(r) ? arena_alloc(&r->arena, r->key_text.len) : NULL;
-	if (!room)
-		return request_refuse(r, REFUSAL_head_too_large);
-	purge.text = target_plain_key(r->key_text, room);
 	if (tags_are_in(&r->head))
 		purge.kind = PURGE_TAG;
 	else if (prefix.len && !slice_eq(prefix, SLICE("0")))
 		purge.kind = PURGE_PREFIX;
+	if (!request_key_make(r) || !take_key(r, purge.kind == PURGE_PREFIX, &purge.text))
+		return request_refuse(r, REFUSAL_head_too_large);
 	r->purge_kind = (uint8_t)purge.kind;
 	r->purge_soft = purge.soft;
 	r->purge = must(calloc(1, sizeof(*r->purge)));

@@ -168,6 +168,26 @@ def test_an_unsafe_request_voids_the_url_for_all_cookies_and_devices(cached, met
     assert not set(bodies(daemon, [('/?a', h) for h in who])) & set(before)
 
 
+def test_a_purge_by_url_takes_all_cookies_and_devices_and_goes_by_the_rules(cached):
+    daemon, o = cached(lambda request, conn: conn.reply(headers=MAX_AGE, body=str(len(conn.origin.requests))),
+                       settings='cache_key_cookies lang; cache_key_device on; cache_key_ignore utm_*; cache_key_sort on; purge_allow 127.0.0.1;')
+    who = [[('Cookie', 'lang=de'), ('User-Agent', PHONE)], [('Cookie', 'lang=en')], []]
+    before = bodies(daemon, [('/?a&b', h) for h in who])
+    said = daemon.get('/?b&utm_x&a', method='PURGE', headers=[('Purge-Mode', 'hard')])
+    assert b'"objects": 3' in said.body
+    assert not set(bodies(daemon, [('/?a&b', h) for h in who])) & set(before)
+
+
+def test_a_purge_by_prefix_never_takes_more_than_it_names(cached):
+    """A parameter that is cut in the middle is none of those that are kept."""
+    daemon, o = cached(echo(), settings='cache_key_keep page; purge_allow 127.0.0.1;')
+    bodies(daemon, [('/?page=1', []), ('/?page=2', []), ('/x', [])])
+    assert b'"objects": 2' in daemon.get('/?pa', method='PURGE', headers=[('Purge-Prefix', '1'), ('Purge-Mode', 'hard')]).body
+    assert b'"objects": 0' in daemon.get('/?utm_a', method='PURGE', headers=[('Purge-Prefix', '1'), ('Purge-Mode', 'hard')]).body
+    daemon.get('/x')
+    assert len(o.requests) == 3
+
+
 # ---- devices ----
 
 def test_each_class_of_device_has_its_object(cached):
