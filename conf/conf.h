@@ -118,6 +118,7 @@ struct conf_location {
 	struct slice purge_token;        /* empty: none */
 	struct conf_network *purge_allow; size_t purge_allow_count;
 	struct conf_key key;
+	struct slice targeted;           /* the field that comes before CDN-Cache-Control; empty: none */
 	unsigned return_code;            /* 0: no return */
 	struct conf_template return_text;
 	struct slice route;              /* "server_name location", for the log */

@@ -1,4 +1,5 @@
-/* What the cache's key has of a request: cache_key_ignore, cache_key_keep, cache_key_cookies. */
+/* What the cache's key has of a request: cache_key_ignore, cache_key_keep, cache_key_cookies. And which field of an answer the
+ * cache goes by first: targeted_cache_control. */
 #include "internal.h"
 
 /* NAME, PREFIX* or *: as parameters are named once they are decoded. */
@@ -10,7 +11,7 @@ static bool is_parameter(struct slice name)
 	return name.len > 0;
 }
 
-static bool is_cookie(struct slice name)
+static bool is_token(struct slice name)
 {
 	for (size_t i = 0; i < name.len; i++)
 		if (!is_token_char(name.ptr[i]))
@@ -87,13 +88,30 @@ void conf_cache_key_cookies(struct load *load, struct scope *scope, const struct
 	struct conf_location *here = scope->here;
 	size_t len = 0;
 
-	names_take(load, st, &here->key.cookies, here->outer ? &here->outer->key.cookies : NULL, is_cookie, "a cookie's name");
+	names_take(load, st, &here->key.cookies, here->outer ? &here->outer->key.cookies : NULL, is_token, "a cookie's name");
 	for (size_t i = 0; i < here->key.cookies.count; i++)
 		len += here->key.cookies.items[i].len + sizeof(":cookie=,") - 1;
 	if (len > CONF_KEY_SELECTORS_MAX) {
 		load_error(load, st->name.pos, "the names of all cookies in the key are too long together");
 		here->key.cookies.count = 0;
 	}
+}
+
+/* The names of targeted fields end so by the convention of RFC 9213 section 2; any other field has a meaning of its own. */
+void conf_targeted_cache_control(struct load *load, struct scope *scope, const struct statement *st)
+{
+	const struct slice ending = SLICE("-cache-control"), name = st->args[0].text;
+
+	if (slice_eq(name, SLICE("off"))) {
+		scope->here->targeted = (struct slice){ NULL, 0 };
+		return;
+	}
+	if (!is_token(name) || name.len <= ending.len || !slice_eq_nocase(slice_make(name.ptr + name.len - ending.len, ending.len), ending))
+		load_error(load, st->args[0].pos, "'%.*s' is not the name of a targeted field: it is NAME-Cache-Control", SLICE_ARG(name));
+	else if (slice_eq_nocase(name, SLICE("CDN-Cache-Control")))
+		load_error(load, st->args[0].pos, "'%.*s' is obeyed in any case: remove the line", SLICE_ARG(name));
+	else
+		scope->here->targeted = name;
 }
 
 static int compare(const void *a, const void *b)

@@ -186,20 +186,31 @@ static void member_set(struct cache_control *cc, const struct directive *row, co
 	}
 }
 
+/* The next line of a field, known (by its id) or not (by its name), from *at on; NULL at the end. */
+static const struct http_header *line_next(const struct http_head *head, enum http_field id, struct slice name, size_t *at)
+{
+	while (*at < head->header_count) {
+		const struct http_header *h = &head->headers[(*at)++];
+		if (h->id == id && (id != FIELD_other || (!h->dropped && slice_eq_nocase(h->name, name))))
+			return h;
+	}
+	return NULL;
+}
+
 /* False when the field is absent, empty, or in any part no dictionary: then it does not exist (RFC 9213 section 2.2). */
-static bool targeted_parse(const struct http_head *head, enum http_field id, struct cache_control *ret_cc)
+static bool targeted_parse(const struct http_head *head, enum http_field id, struct slice name, struct cache_control *ret_cc)
 {
 	struct cache_control cc = control_empty();
 	struct sf_member member;
-	size_t members = 0, empty_lines = 0;
+	size_t members = 0, empty_lines = 0, at = 0;
+	const struct http_header *h;
 
-	for (size_t i = head->first[id] ? head->first[id] - 1u : head->header_count; i < head->header_count; i++) {
-		const struct http_header *h = &head->headers[i];
+	if (id != FIELD_other && !head->first[id])
+		return false;
+	while ((h = line_next(head, id, name, &at))) {
 		const char *pos = h->value.ptr, *end = h->value.len > 0 ? pos + h->value.len : pos;
 		int got = 0;
 
-		if (h->id != id)
-			continue;
 		empty_lines += h->value.len == 0;
 		while ((got = sf_dictionary_next(&pos, end, &member)) > 0) {
 			const struct directive *row = directive_find(member.key);
@@ -216,9 +227,11 @@ static bool targeted_parse(const struct http_head *head, enum http_field id, str
 	return true;
 }
 
-bool cache_control_effective(const struct http_head *response, struct cache_control *ret_cc)
+bool cache_control_effective(const struct http_head *response, struct slice targeted, struct cache_control *ret_cc)
 {
-	if (targeted_parse(response, FIELD_cdn_cache_control, ret_cc))
+	if (targeted.len && targeted_parse(response, FIELD_other, targeted, ret_cc))
+		return true;
+	if (targeted_parse(response, FIELD_cdn_cache_control, SLICE(""), ret_cc))
 		return true;
 	cache_control_parse(response, FIELD_cache_control, ret_cc);
 	return false;

@@ -255,7 +255,7 @@ static int64_t window_of(const struct cache_control *cc, int64_t seconds)
 struct verdict_store cache_may_store(const struct http_head *request, const struct http_head *response, const struct storing *with)
 {
 	struct cache_control cc;
-	bool targeted = cache_control_effective(response, &cc);
+	bool targeted = cache_control_effective(response, with->targeted, &cc);
 	struct lifetime life = lifetime_of(response, &cc, targeted, with);
 	struct verdict_store verdict = {
 		.lifetime_us = cc.no_cache ? 0 : life.us,

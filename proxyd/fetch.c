@@ -65,7 +65,7 @@ static struct verdict_store judge(struct request *r, const struct http_head *hea
 		.now_us = r->worker->wall_us, .request_us = r->worker->wall_us - (r->worker->steady_us - r->fetch_sent_us),
 		.store_cookies = set->store_cookies, .login_cookie = r->log.req_login, .heuristic_percent = (unsigned)set->heuristic_percent,
 		.heuristic_max_us = (int64_t)set->heuristic_max, .negative_us = (int64_t)set->negative_ttl,
-		.error_max_us = (int64_t)set->error_lifetime_max, .object_max = set->object_max,
+		.error_max_us = (int64_t)set->error_lifetime_max, .targeted = r->location->targeted, .object_max = set->object_max,
 	};
 
 	/* What is stored answers GET: an answer to HEAD is judged for the stored one that it speaks of, one to POST for what it
@@ -266,7 +266,7 @@ static bool confirms(const struct stored_view *view, const struct http_head *hea
 static struct object *renew(struct request *r, const struct stored_view *view, const struct http_head *head, bool *ret_shared)
 {
 	struct http_head merged = { 0 };
-	struct slice kept = stored_update(&r->arena, view, head);
+	struct slice kept = stored_update(&r->arena, view, head, r->location->targeted);
 	struct object *fresh = NULL;
 
 	if (!kept.len || kept.len > STORE_HEAD_MAX || !merged_head(r, kept, &merged))
@@ -357,7 +357,7 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 		&& request_names_itself(r, http_header_value(head, FIELD_content_location)) && request_key_make(r);
 	retire_stale(r, head);
 	object_unref(&r->stale);
-	cache_control_effective(head, &cc);
+	cache_control_effective(head, r->location->targeted, &cc);
 	struct verdict_store v = judge(r, head);
 	r->log.lifetime = v.lifetime_us / 1000000;
 	r->log.lifetime_by = stored_lifetime_by((unsigned)v.lifetime_by << STORED_LIFETIME_SHIFT);

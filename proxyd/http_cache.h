@@ -22,10 +22,10 @@ struct cache_control {
 	struct slice no_cache_names, private_names;
 };
 void cache_control_parse(const struct http_head *head, enum http_field id, struct cache_control *ret_cc);
-/* What counts for us in a response: CDN-Cache-Control when it is there and parses (RFC 9213), else Cache-Control. True: the
- * former; Expires does not count then. Names that are no names, or name a field we rely on (Set-Cookie excepted), are
+/* What counts for us in a response (RFC 9213): the site's own targeted field (empty: it has none), else CDN-Cache-Control,
+ * each when it is there and parses, else Cache-Control. True: one of the former; Expires does not count then. Names that are no names, or name a field we rely on (Set-Cookie excepted), are
  * given as no_cache / private_ instead of *_fields. */
-bool cache_control_effective(const struct http_head *response, struct cache_control *ret_cc);
+bool cache_control_effective(const struct http_head *response, struct slice targeted, struct cache_control *ret_cc);
 /* Is the field called `name` one of no_cache_names / private_names? It is not kept then. */
 bool cache_names_have(struct slice names, struct slice name);
 /* Delta-seconds (section 1.2.2), clamped; -1: not digits only. */
@@ -40,6 +40,7 @@ struct storing {                           /* what the caller knows besides the 
 	unsigned heuristic_percent;
 	int64_t heuristic_max_us;
 	int64_t negative_us;                   /* for errors that state no lifetime; 0: none */
+	struct slice targeted;                 /* the site's own targeted field; empty: none */
 	int64_t error_max_us;                  /* bound of the lifetime of any error; 0: none */
 	uint64_t object_max;
 };

@@ -119,7 +119,8 @@ static bool replaces(const struct http_head *fresh, struct slice name)
 	return false;
 }
 
-struct slice stored_update(struct arena *arena, const struct stored_view *old, const struct http_head *fresh)
+struct slice stored_update(struct arena *arena, const struct stored_view *old, const struct http_head *fresh,
+	struct slice targeted)
 {
 	struct stored_fixed fixed = { 0 };
 	struct cache_control cc;
@@ -128,7 +129,7 @@ struct slice stored_update(struct arena *arena, const struct stored_view *old, c
 	XXH3_state_t cookies;
 
 	XXH3_64bits_reset(&cookies);
-	cache_control_effective(fresh, &cc);
+	cache_control_effective(fresh, targeted, &cc);
 	text_init(&text, arena, old->block.len + old->spec.len + sizeof(fixed) + 512);
 	text_add(&text, slice_make((const char *)&fixed, sizeof(fixed)));
 	for (size_t pos = 0; stored_next_field(old->block, &pos, &name, &value);)

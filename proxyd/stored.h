@@ -51,7 +51,8 @@ struct stored_view {
  * stored, Age and the fields that private="..." or no-cache="..." name. Empty when the arena overflowed. */
 struct slice stored_build(struct arena *arena, const struct http_head *head, const struct cache_control *cc, bool to_store, struct slice spec);
 /* A 304's fields replace the stored ones of the same name (RFC 9111 section 3.2), but for those that describe the body. */
-struct slice stored_update(struct arena *arena, const struct stored_view *old, const struct http_head *not_modified);
+struct slice stored_update(struct arena *arena, const struct stored_view *old, const struct http_head *not_modified,
+	struct slice targeted);
 /* Checks every offset; false for bytes that are no kept head. */
 bool stored_read(struct slice kept, struct stored_view *ret_view);
 /* The fields of the block that a 304 sends (RFC 9110 section 15.4.5). */

@@ -77,6 +77,7 @@ DIRECTIVE(login_cookie,      H|S|L|MANY,     1, 16, 0, "Requests with one of the
 DIRECTIVE(cache_key_ignore,  H|S|L|MANY,     1, 64, 0, "Query parameters that are not in the cache's key: NAME or PREFIX*. Where the cache is used the origin does not get them either: what is not in the key must not change what is stored. Outer levels are merged; replaces an outer cache_key_keep.")
 DIRECTIVE(cache_key_keep,    H|S|L|MANY,     1, 64, 0, "The only query parameters that are in the key, and that the origin gets where the cache is used: NAME, PREFIX* or * for all. Outer levels are merged; replaces an outer cache_key_ignore.")
 DIRECTIVE(cache_key_cookies, H|S|L|MANY,     1, 16, 0, "One object for each value, or absence, of these cookies. Where the cache is used they are the only cookies the origin gets: name those of users in login_cookie. Outer levels are merged.")
+DIRECTIVE(targeted_cache_control, H|S|L, 1, 1, 0, "A field like My-Cache-Control that comes before CDN-Cache-Control, which comes before Cache-Control: the first of them that is there and well-formed counts alone (RFC 9213). off: none.")
 DIRECTIVE(trusted_proxy,     H|S|MANY,       1, 64, 0, "Addresses, networks (10.0.0.0/8) or unix: whose forwarding fields are believed. Outer levels are merged.")
 DIRECTIVE(add_header,        H|S|L|MANY,     2, 3, 0, "Adds a field to answers; `always` is accepted and is what happens. Outer levels are merged; a name written here replaces theirs.")
 DIRECTIVE(return,            S|L,       1, 2, 0, "CODE [TEXT or URL]: answers by rule.")

@@ -47,7 +47,7 @@ static void store(const struct http_head *request, const struct http_head *respo
 	char spec[VARY_SPEC_MAX], text[70000];
 	long len = vary_spec(response, spec, sizeof spec);
 
-	cache_control_effective(response, &cc);
+	cache_control_effective(response, SLICE("My-Cache-Control"), &cc);
 	CHECK(verdict.age_us >= 0 && verdict.lifetime_us >= 0 && verdict.lifetime_us <= CACHE_DELTA_MAX * 1000000);
 	if (verdict.reason == NOSTORE_none) {
 		CHECK(len >= 0 && request->method == METHOD_GET && response->status >= 200 && response->status != 206);

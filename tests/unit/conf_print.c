@@ -52,8 +52,8 @@ static void test_everything(void **state)
 		"volume one { path '/var/cache/with blank/'; size 5g; ram 0; fill_max 1m; } volume two { path rel; size 4100k; }\n"
 		"upstream app { server 127.0.0.1:3000 weight=2 max_fails=3 fail_timeout=1500ms; server [::1]:3001 backup; server unix:/run/x down; keepalive 0; }\n"
 		"server { listen 80; listen [::1]:8080; server_name .example.com www.* '~^(a|b)\\.\\w{2}$' \"\"; proxy_tries 1; trusted_proxy ::1;\n"
-		"  cache_key_ignore 'a b' utm_*; cache_key_cookies theme;\n"
-		"  location /k { proxy_pass http://app; cache_key_keep page; cache_key_cookies lang theme; cache_key_sort on; location /k/l { return 404; cache_key_ignore c; } }\n"
+		"  cache_key_ignore 'a b' utm_*; cache_key_cookies theme; targeted_cache_control My-Cache-Control;\n"
+		"  location /k { proxy_pass http://app; cache_key_keep page; cache_key_cookies lang theme; cache_key_sort on; location /k/l { return 404; cache_key_ignore c; targeted_cache_control off; } }\n"
 		"  location / { proxy_pass http://app; proxy_cache one; proxy_set_header X-All mine; proxy_set_header X-B $1st; }\n"
 		"  location = /e { return 301 https://$host/x?$args; } location ~* '\\.(png|gif)$' { proxy_pass http://127.0.0.1:3002; proxy_http_version 1.0; }\n"
 		"  location ^~ /n { proxy_pass http://[::1]:3003/x/; proxy_cache off; location '/n {o}' { return 200 \"a\\tb\\n\"; location ~ x { return 404; } } }\n"
@@ -79,7 +79,7 @@ static void test_everything(void **state)
 	assert_non_null(strstr(printed, "trusted_proxy 10.0.0.0/8;"));
 	assert_non_null(strstr(printed, "\tcache_key_ignore \"a b\";\n\tcache_key_ignore utm_*;\n\tcache_key_cookies theme;\n"));
 	assert_non_null(strstr(printed, "\t\tcache_key_sort on;\n\t\tcache_key_keep page;\n\t\tcache_key_cookies lang;\n"));
-	assert_non_null(strstr(printed, "\t\t\tcache_key_ignore c;\n"));
+	assert_non_null(strstr(printed, "\t\t\tcache_key_ignore c;\n\t\t\ttargeted_cache_control off;\n"));
 	assert_non_null(strstr(printed, "proxy_pass http://unix:/run/y:/z;"));
 	assert_non_null(strstr(printed, "proxy_pass \"http://[::1]:3003/x/\"") ? printed : strstr(printed, "proxy_pass http://[::1]:3003/x/;"));
 	free(printed);

@@ -136,7 +136,7 @@ static void test_cache_control(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		cache_control_parse(test_request(&head, rows[i].fields), FIELD_cache_control, &cc);
 		assert_same(&cc, &rows[i].want, rows[i].fields, rows[i].why);
-		assert_false(cache_control_effective(test_response(&head, rows[i].fields), &cc));
+		assert_false(cache_control_effective(test_response(&head, rows[i].fields), SLICE(""), &cc));
 		assert_same(&cc, &rows[i].want, rows[i].fields, rows[i].why);
 	}
 }
@@ -147,10 +147,46 @@ static void test_targeted(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(targeted); i++) {
-		if (cache_control_effective(test_response(&head, targeted[i].fields), &cc) != targeted[i].targeted)
+		if (cache_control_effective(test_response(&head, targeted[i].fields), SLICE(""), &cc) != targeted[i].targeted)
 			fail_msg("%s: %s: the other field was taken", targeted[i].fields, targeted[i].why);
 		assert_same(&cc, &targeted[i].want, targeted[i].fields, targeted[i].why);
 	}
+}
+
+/* The site's own field is read as strictly: the same rows under its name. */
+static void test_own_targeted(void **state)
+{
+	char fields[1024];
+	struct cache_control cc;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(targeted); i++) {
+		snprintf(fields, sizeof fields, "%s", targeted[i].fields);
+		for (char *at = fields; (at = strstr(at, "CDN-C")); at += 3)
+			memmove(at + 2, at + 3, strlen(at + 3) + 1), memcpy(at, "My", 2);
+		if (cache_control_effective(test_response(&head, fields), SLICE("my-cache-control"), &cc) != targeted[i].targeted)
+			fail_msg("%s: %s: the other field was taken", fields, targeted[i].why);
+		assert_same(&cc, &targeted[i].want, fields, targeted[i].why);
+	}
+}
+
+static void test_order_of_targeted(void **state)
+{
+	static const struct { const char *fields; bool targeted; int64_t max_age; const char *why; } order[] = {
+		{ "My-Cache-Control: max-age=1\r\n" CDN("max-age=2") CC("max-age=3"), true, 1, "the site's first" },
+		{ CC("max-age=3") CDN("max-age=2") "mY-cAcHe-cOnTrOl: max-age=1\r\n", true, 1, "in any order and case" },
+		{ "My-Cache-Control: &&&\r\n" CDN("max-age=2") CC("max-age=3"), true, 2, "malformed: the next" },
+		{ "My-Cache-Control: \r\n" CDN("") CC("max-age=3"), false, 3, "empty: the next" },
+		{ "My-Cache-Control: foo\r\n" CDN("max-age=2") CC("max-age=3"), true, -1, "well-formed, and says nothing: it counts" },
+		{ "Connection: My-Cache-Control\r\nMy-Cache-Control: max-age=1\r\n" CDN("max-age=2"), true, 2, "of one hop: it would be missing when the answer is renewed" },
+		{ "Not-My-Cache-Control: max-age=1\r\n" CC("max-age=3"), false, 3, "another field" },
+	};
+	struct cache_control cc;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(order); i++)
+		if (cache_control_effective(test_response(&head, order[i].fields), SLICE("My-Cache-Control"), &cc) != order[i].targeted || cc.max_age != order[i].max_age)
+			fail_msg("%s: %lld: %s", order[i].fields, (long long)cc.max_age, order[i].why);
 }
 
 static void test_thousand(void **state)
@@ -186,7 +222,7 @@ static int release(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cache_control), cmocka_unit_test(test_targeted), cmocka_unit_test(test_thousand),
+		cmocka_unit_test(test_cache_control), cmocka_unit_test(test_targeted), cmocka_unit_test(test_own_targeted), cmocka_unit_test(test_order_of_targeted), cmocka_unit_test(test_thousand),
 		cmocka_unit_test(test_names),
 	};
 
