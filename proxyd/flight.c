@@ -12,6 +12,7 @@ struct flight {
 	struct object *object;
 	struct flight_waiter *waiters;
 	size_t waiter_count;
+	struct flight_waiter *abandoned;     /* its leader, that goes on only for those who wait */
 	bool detached;                       /* not in the table any more */
 	bool replaces;                       /* one that was */
 };
@@ -206,12 +207,13 @@ bool flight_replace(struct store_key key, const struct object *object, struct fl
 	return replace;
 }
 
-size_t flight_waiters(const struct flight *flight)
+size_t flight_abandon(struct flight *flight, struct flight_waiter *leader)
 {
 	struct shard *shard = shard_of(flight->key);
 
 	pthread_mutex_lock(&shard->lock);
 	size_t count = flight->waiter_count;
+	flight->abandoned = leader->wake ? leader : NULL;
 	pthread_mutex_unlock(&shard->lock);
 	return count;
 }
@@ -223,8 +225,11 @@ void flight_leave(struct flight_waiter *waiter)
 	if (!waiter->joined)
 		return;
 	pthread_mutex_lock(&shard->lock);
-	if (waiter->flight)
+	struct flight *flight = waiter->flight;
+	if (flight)
 		waiter_unlink(waiter);
+	if (flight && flight->abandoned && flight->waiter_count == 0)
+		flight->abandoned->wake(flight->abandoned);
 	pthread_mutex_unlock(&shard->lock);
 }
 

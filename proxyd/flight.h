@@ -43,8 +43,9 @@ void flight_end(struct flight **flight, uint64_t hit_for_miss_until_us);
 bool flight_replace(struct store_key key, const struct object *object, struct flight **ret_flight);
 /* Leader: over; what came was asked for before a purge. Waiters are woken to join anew: one of them leads. */
 void flight_repeat(struct flight **flight);
-/* How many wait. */
-size_t flight_waiters(const struct flight *flight);
+/* Leader: nobody wants its answer for itself any more. Returns how many wait for it; when the last of them has left, and again
+ * whenever that happens, leader->wake() is called, until flight_end(). */
+size_t flight_abandon(struct flight *flight, struct flight_waiter *leader);
 /* A waiter gives up, or is about to be freed: `flight` alone does not tell whether a leader's thread is still within wake().
  * After it returns wake() is not called any more. */
 void flight_leave(struct flight_waiter *waiter);

@@ -202,6 +202,8 @@ enum step step_fetch(struct request *r)
 {
 	if (!r->carrier && !r->fetch_started && !r->background)
 		return STEP_finish;
+	if (!r->carrier && !r->background)     /* those who waited for it may have left */
+		request_fetch_client_gone(r);
 	if (!r->fetch_started) {
 		enum step step = start(r);
 		if (step != STEP_wait)
@@ -240,7 +242,7 @@ void request_stop_exchange(struct request *r)
 void request_fetch_client_gone(struct request *r)
 {
 	/* A fetch that others wait for, or that the store will have, goes on to its end. */
-	bool awaited = r->flight && (r->fetch_headed || flight_waiters(r->flight) > 0);
+	bool awaited = r->flight && (r->fetch_headed || flight_abandon(r->flight, &r->waiter) > 0);
 	if (r->exchange && !awaited && !(r->filling && !r->spilling))
 		stop_exchange(r, END_client_left);
 }

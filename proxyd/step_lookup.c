@@ -28,6 +28,7 @@ static void wake(struct request *r)
 	worker_post(r->worker, &r->wake_mail);
 }
 
+/* Of a request that waits; or of one that leads and has lost its client, when nobody waits any more. */
 static void flight_wake(struct flight_waiter *waiter)
 {
 	wake((struct request *)((char *)waiter - offsetof(struct request, waiter)));

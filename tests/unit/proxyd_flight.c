@@ -42,9 +42,7 @@ static void the_first_leads_and_the_others_wait(void **state)
 	assert_int_equal(join(key, 1, &a, &flight, &got), FLIGHT_LEAD);
 	assert_int_equal(join(key, 1, &b, &flight, &got), FLIGHT_WAIT);
 	assert_int_equal(join(key, 1, &c, &flight, &got), FLIGHT_WAIT);
-	assert_int_equal(flight_waiters(flight), 2);
 	flight_leave(&c.waiter);
-	assert_int_equal(flight_waiters(flight), 1);
 	flight_publish(flight, object, key);
 	assert_int_equal(b.woken, 1);
 	assert_int_equal(c.woken, 0);
@@ -54,6 +52,35 @@ static void the_first_leads_and_the_others_wait(void **state)
 	flight_end(&flight, 0);
 	object_unref(&object);
 	assert_null(flight);
+}
+
+/* Only while somebody waits does a leader without a client go on. */
+static void an_abandoned_leader_hears_when_the_last_one_leaves(void **state)
+{
+	struct store_key key = { 9, 9 };
+	struct sleeper leader = { .waiter.wake = woken }, a = { .waiter.wake = woken }, b = { .waiter.wake = woken };
+	struct flight *flight = NULL;
+	struct object *got = NULL;
+
+	(void)state;
+	flights_init();
+	assert_int_equal(join(key, 1, &leader, &flight, &got), FLIGHT_LEAD);
+	assert_int_equal(join(key, 1, &a, &flight, &got), FLIGHT_WAIT);
+	flight_leave(&a.waiter);
+	assert_int_equal(leader.woken, 0);              /* it has a client */
+	assert_int_equal(flight_abandon(flight, &leader.waiter), 0);
+	assert_int_equal(join(key, 1, &a, &flight, &got), FLIGHT_WAIT);
+	assert_int_equal(join(key, 1, &b, &flight, &got), FLIGHT_WAIT);
+	assert_int_equal(flight_abandon(flight, &leader.waiter), 2);
+	flight_leave(&a.waiter);
+	flight_leave(&a.waiter);
+	assert_int_equal(leader.woken, 0);
+	flight_leave(&b.waiter);
+	assert_int_equal(leader.woken, 1);
+	assert_int_equal(a.woken + b.woken, 0);
+	flight_end(&flight, 0);
+	flight_leave(&b.waiter);
+	assert_int_equal(leader.woken, 1);
 }
 
 /* What came was asked for before a purge. */
@@ -174,7 +201,7 @@ static void threads_agree_on_one_leader(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_repeat_wakes_to_join_anew), cmocka_unit_test(the_first_leads_and_the_others_wait),
+		cmocka_unit_test(an_abandoned_leader_hears_when_the_last_one_leaves), cmocka_unit_test(a_repeat_wakes_to_join_anew), cmocka_unit_test(the_first_leads_and_the_others_wait),
 		cmocka_unit_test(an_end_without_an_object_lets_all_go),
 		cmocka_unit_test(what_is_uncacheable_is_remembered_for_a_time),
 		cmocka_unit_test(threads_agree_on_one_leader),
