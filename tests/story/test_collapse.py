@@ -308,3 +308,152 @@ def test_many_objects_many_clients_one_fetch_each(cached):
     assert bad == []
     assert sorted(o.paths()) == sorted(f'/{i}' for i in range(40))
     assert len(daemon.records(1600)) == 1600
+
+
+# ---- a hundred waiters, and what can happen to the first request: the origin sees one request, or all, and never a queue ----
+
+HUNDRED = 100
+
+
+def hundred(cached, first, other=None, workers=1, settings=''):
+    """One first request that is held by the origin, and a hundred that wait for it. `first` answers it when the gate `first`
+    opens; `other`, if any, answers all later ones, but only when they are all there."""
+    def handler(request, conn):
+        if request.target.startswith('/settle'):
+            conn.reply(headers=[('Cache-Control', 'no-store')])
+        elif len(asked(conn.origin)) == 1 and conn.origin.claim():
+            conn.origin.pass_gate('first')
+            first(conn)
+        else:
+            conn.origin.pass_gate('others')
+            other(conn)
+
+    daemon, o = cached(handler, workers=workers, settings=settings)
+    claimed = []
+    o.claim = lambda: not claimed and not claimed.append(1)
+    leader = waiting(daemon, 1)[0]
+    o.wait_requests(1)
+    clients = waiting(daemon, HUNDRED)
+    settle(daemon, 4)
+    assert len(asked(o)) == 1
+    return daemon, o, leader, clients
+
+
+def stored(conn):
+    conn.send(OK + MAX_AGE + b'Content-Length: 6\r\n\r\nshared')
+
+
+def own(conn):
+    conn.send(OK + b'Cache-Control: no-store\r\nContent-Length: 3\r\n\r\nown')
+
+
+def all_at_once(o, count=HUNDRED + 1):
+    """They are at the origin together while none of them has been answered: no queue."""
+    until(f'{count} requests at the origin at once', lambda: len(asked(o)) == count)
+    o.open_gate('others')
+
+
+def test_a_hundred_wait_for_a_slow_first_request_that_is_stored(cached):
+    daemon, o, leader, clients = hundred(cached, stored)
+    o.open_gate('first')
+    assert [c.response().body for c in [leader, *clients]] == [b'shared'] * (HUNDRED + 1)
+    assert len(asked(o)) == 1
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_hundred_who_wait_too_long_for_a_slow_first_request_ask_all_at_once(cached, workers):
+    daemon, o, leader, clients = hundred(cached, own, own, workers=workers, settings='collapse_timeout 1500ms;')
+    all_at_once(o)
+    assert [c.response().body for c in clients] == [b'own'] * HUNDRED
+    o.open_gate('first')
+    assert leader.response().body == b'own'
+
+
+@pytest.mark.parametrize('how', ['close', 'reset', 'nonsense'])
+def test_a_hundred_wait_for_a_first_request_that_fails(cached, how):
+    def fail(conn):
+        if how == 'nonsense':
+            conn.send(b'nonsense\r\n\r\n')
+        conn.reset() if how == 'reset' else conn.close()
+
+    daemon, o, leader, clients = hundred(cached, fail, own, settings='proxy_tries 1;')
+    o.open_gate('first')
+    all_at_once(o)
+    assert [c.response().body for c in clients] == [b'own'] * HUNDRED
+    assert leader.response().status == 502
+
+
+def test_a_hundred_wait_for_a_first_request_that_breaks_off(cached):
+    """Behind its head: they have the beginning, and nobody can give them the rest."""
+    def broken(conn):
+        conn.send(OK + MAX_AGE + b'Content-Length: 12\r\n\r\nfirst ')
+        conn.origin.pass_gate('rest')
+        conn.close()
+
+    daemon, o, leader, clients = hundred(cached, broken, own)
+    o.open_gate('first')
+    for client in [leader, *clients]:
+        client.take_until(b'first ')
+    o.open_gate('rest')
+    for client in [leader, *clients]:
+        client.assert_closed()
+    assert len(asked(o)) == 1
+    o.open_gate('others')
+    assert daemon.get('/').body == b'own', 'nothing of it is stored'
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_hundred_wait_for_a_first_request_that_is_uncacheable(cached, workers):
+    daemon, o, leader, clients = hundred(cached, own, own, workers=workers)
+    o.open_gate('first')
+    all_at_once(o)
+    assert [c.response().body for c in [leader, *clients]] == [b'own'] * (HUNDRED + 1)
+
+
+def test_a_hundred_whose_first_client_leaves_get_its_answer(cached):
+    daemon, o, leader, clients = hundred(cached, stored)
+    leader.reset()
+    settle(daemon)
+    o.open_gate('first')
+    assert [c.response().body for c in clients] == [b'shared'] * HUNDRED
+    assert len(asked(o)) == 1
+
+
+def test_a_hundred_whose_first_client_leaves_an_uncacheable_answer_ask_all_at_once(cached):
+    daemon, o, leader, clients = hundred(cached, own, own)
+    leader.reset()
+    settle(daemon)
+    o.open_gate('first')
+    all_at_once(o)
+    assert [c.response().body for c in clients] == [b'own'] * HUNDRED
+
+
+@pytest.mark.parametrize('leader_first', [True, False])
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_hundred_who_all_leave_end_the_fetch(cached, leader_first, workers):
+    """For nobody nothing is fetched."""
+    daemon, o, leader, clients = hundred(cached, lambda conn: None, own, workers=workers)
+    for client in [leader, *clients] if leader_first else [*clients, leader]:
+        client.reset()
+    until('the end of the fetch', asked(o)[0].conn.at_end)
+    o.open_gate('first')
+    o.open_gate('others')
+    assert daemon.get('/').body == b'own'
+    assert len(asked(o)) == 2
+
+
+def test_a_hundred_variants_by_rule_are_a_fetch_each(cached):
+    def handler(request, conn):
+        if request.target.startswith('/settle'):
+            conn.reply(headers=[('Cache-Control', 'no-store')])
+        else:
+            conn.origin.pass_gate()
+            conn.reply(headers=[('Cache-Control', 'max-age=600')], body=request.headers.get('cookie'))
+
+    daemon, o = cached(handler, settings='cache_key_cookies n;')
+    clients = waiting(daemon, HUNDRED, headers=lambda i: [('Cookie', f'n={i % 5}; x={i}')])
+    settle(daemon, 4)
+    assert len(asked(o)) == 5
+    o.open_gate()
+    assert [c.response().body.decode() for c in clients] == [f'n={i % 5}' for i in range(HUNDRED)]
+    assert len(asked(o)) == 5
