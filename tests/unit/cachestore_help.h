@@ -107,7 +107,7 @@ static inline enum store_err help_fill(struct volume *volume, const char *text, 
 	return err;
 }
 
-static inline enum store_err help_put(struct volume *volume, const char *text, uint64_t seed, size_t size)
+static inline enum store_err help_put_once(struct volume *volume, const char *text, uint64_t seed, size_t size)
 {
 	struct object *object = NULL;
 	enum store_err err = help_fill(volume, text, seed, size, seed % 2, &object);
@@ -116,6 +116,17 @@ static inline enum store_err help_put(struct volume *volume, const char *text, u
 		err = object_finish(object);
 	object_unref(&object);
 	return err;
+}
+
+/* Whatever the speed of the disk: when the queue is full, it is waited for, once. */
+static inline enum store_err help_put(struct volume *volume, const char *text, uint64_t seed, size_t size)
+{
+	enum store_err err = help_put_once(volume, text, seed, size);
+
+	if (err != STORE_QUEUE_FULL && err != STORE_RAM_FULL)
+		return err;
+	volume_flush(volume);
+	return help_put_once(volume, text, seed, size);
 }
 
 struct help_wait { pthread_mutex_t lock; pthread_cond_t cond; bool done; struct object *object; ssize_t result; };

@@ -160,7 +160,7 @@ static void *mix(void *arg)
 		snprintf(text, sizeof(text), "k%llu", (unsigned long long)key);
 		switch ((mixer->random >> 60) % 8) {
 		case 0: case 1: case 2:
-			mixer->refused += help_put(mixer->volume, text, seed, (size_t)(seed * 7919 % 150000)) != STORE_OK;
+			mixer->refused += help_put_once(mixer->volume, text, seed, (size_t)(seed * 7919 % 150000)) != STORE_OK;
 			break;
 		case 3:
 			volume_drop(mixer->volume, help_key(text), NULL);
