@@ -125,7 +125,7 @@ static void test_devices(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(agents); i++) {
-		snprintf(field, sizeof field, agents[i].agent[0] ? "User-Agent: %s\r\n" : "", agents[i].agent);
+		snprintf(field, sizeof field, "%s%s%s", agents[i].agent[0] ? "User-Agent: " : "", agents[i].agent, agents[i].agent[0] ? "\r\n" : "");
 		const struct device_class *device = device_class_of(test_request(&head, field));
 		if (!slice_eq(device->name, slice_str(agents[i].device)))
 			fail_msg("'%s' is '%.*s', not %s", agents[i].agent, SLICE_ARG(device->name), agents[i].device);
