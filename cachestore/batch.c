@@ -13,9 +13,8 @@ enum { ROOM_ROUNDS = 4, RELIEF_MIN = 16 };
 
 /* What the transaction does to blocks, in order; applied when it is committed. */
 struct block_change {
-	struct extent *extents;                 /* freed; NULL: keep */
-	uint32_t count;
-	struct extent keep;
+	struct extent *extents;                 /* of a record that is deleted; NULL: one more names those from `shared` on */
+	uint32_t count, shared;
 };
 struct batch {
 	struct volume *volume;
@@ -47,23 +46,21 @@ static void change_push(struct batch *batch, struct block_change change)
 
 /* ---- the transaction ---- */
 
-/* Deletes the record if it is not newer; its blocks are freed unless they begin at `kept`. */
-static int record_delete(struct batch *batch, struct store_key key, uint64_t generation, uint32_t kept)
+/* Deletes the record, if there is one. */
+static int record_delete(struct batch *batch, uint64_t generation)
 {
 	struct volume *volume = batch->volume;
 	struct record record;
 	struct slice bytes;
-	int rc = txn_get(&volume->env, batch->txn, key, &bytes);
+	int rc = txn_get(&volume->env, batch->txn, generation, &bytes);
 
 	if (rc != 0)
 		return rc == MDB_NOTFOUND ? 0 : rc;
-	if (!record_decode(bytes, key, volume->blocks.total, &record))
-		return txn_delete(&volume->env, batch->txn, key, 0);   /* its blocks are found again at the next start */
-	if (record.generation > generation)
-		return 0;
-	if (record.extent_count > 0 && record_extent(&record, 0).start != kept)
+	if (!record_decode(bytes, generation, volume->blocks.total, &record))
+		return txn_delete(&volume->env, batch->txn, generation, true);   /* its blocks are found again at the next start */
+	if (record.extent_count > 0)
 		change_push(batch, (struct block_change){ .extents = record_extents(&record), .count = record.extent_count });
-	return txn_delete(&volume->env, batch->txn, key, record.head_number);
+	return txn_delete(&volume->env, batch->txn, generation, record.head_apart);
 }
 
 static int job_put(struct batch *batch, struct job *job)
@@ -71,16 +68,16 @@ static int job_put(struct batch *batch, struct job *job)
 	const struct object *object = job->object;
 	const struct body *body = object->body;
 	struct record record = {
-		.generation = object->generation, .body_size = atomic_load(&body->size), .body_checksum = body->checksum,
+		.generation = object->generation, .key = object->key, .body_size = atomic_load(&body->size), .body_checksum = body->checksum,
 		.head_checksum = record_sum(object->head.ptr, object->head.len, object->key, object->generation),
 		.meta = object->meta, .key_text = object->key_text, .head = object->head, .extent_count = body->extent_count,
 	};
-	int rc = record_delete(batch, job->key, job->generation, body->extents ? body->extents[0].start : NONE);
+	int rc = job->replaces > 0 ? record_delete(batch, job->replaces) : 0;
 
 	if (rc == 0)
-		rc = txn_put(&batch->volume->env, batch->txn, job->key, &record, body->extents, false);
-	if (rc == 0 && body->extents)
-		change_push(batch, (struct block_change){ .keep = body->extents[0] });
+		rc = txn_put(&batch->volume->env, batch->txn, &record, body->extents, false);
+	if (rc == 0 && body->extents && !job->allocated)
+		change_push(batch, (struct block_change){ .shared = body->extents[0].start });
 	batch->put_count++;
 	return rc;
 }
@@ -95,7 +92,7 @@ static void changes_drop(struct batch *batch, bool committed)
 		if (committed && change->extents)
 			blocks_free_later(&volume->blocks, change->extents, change->count, volume->writer.commits);
 		else if (committed)
-			blocks_keep(&volume->blocks, &change->keep);
+			blocks_share(&volume->blocks, change->shared);
 		else
 			free(change->extents);
 	}
@@ -111,7 +108,7 @@ static int batch_commit(struct batch *batch)
 	int rc = txn_begin_write(&volume->env, &batch->txn);
 
 	for (size_t i = 0; rc == 0 && i < writer->doomed_count; i++)
-		rc = record_delete(batch, writer->doomed[i].key, writer->doomed[i].generation, NONE);
+		rc = record_delete(batch, writer->doomed[i].generation);
 	for (struct job *job = batch->jobs; rc == 0 && job; job = job->next)
 		if (job->kind == JOB_PUT && job->current && job->err == STORE_OK)
 			rc = job_put(batch, job);
@@ -247,7 +244,8 @@ static void job_failed(struct volume *volume, struct job *job)
 	}
 	index_remove(volume, job->key, job->generation);
 	/* An older answer under the key was replaced, and must not come back at the next start. */
-	doomed_push(&volume->writer, (struct doomed){ .key = job->key, .generation = job->generation });
+	if (job->replaces > 0)
+		doomed_push(&volume->writer, (struct doomed){ .generation = job->replaces });
 	atomic_fetch_add(&volume->dropped_error, 1);
 }
 
@@ -295,7 +293,7 @@ void batch_store(struct volume *volume, struct job *jobs)
 
 	for (struct job *job = jobs; job; job = job->next) {
 		if (job->kind == JOB_DROP) {
-			doomed_push(&volume->writer, (struct doomed){ .key = job->key, .generation = job->generation });
+			doomed_push(&volume->writer, (struct doomed){ .generation = job->generation });
 			continue;
 		}
 		if (job->kind == JOB_RULE) {
@@ -303,6 +301,9 @@ void batch_store(struct volume *volume, struct job *jobs)
 			continue;
 		}
 		job->current = index_is_current(volume, job->key, job->generation);
+		/* Replaced while it waited: what it was to replace goes when what replaced it, which is queued, is there. */
+		if (!job->current && job->replaces > 0)
+			writer_push_drop(volume, job->replaces);
 		if (job->current && dead)
 			job->err = STORE_FAILED;
 		if (job->current && !job->object->body->extents)

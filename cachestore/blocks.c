@@ -2,6 +2,7 @@
  *
  * A block freed by commit n may be written again once commit n + 1 is done: only then is the delete on disk (NOMETASYNC
  * leaves the newest meta page to the next sync). And only when no body in memory names it: those are in the pin table.
+ * A record that refreshes an older one names the same blocks: those come free with the last record that names them.
  * All but the pins belongs to the writer's thread. */
 #include "internal.h"
 
@@ -24,6 +25,7 @@ void blocks_release(struct blocks *blocks)
 	for (size_t i = 0; i < blocks->limbo_count; i++)
 		free(blocks->limbo[i].extents);
 	free(blocks->limbo);
+	free(blocks->shared);
 	free(blocks->bits);
 	free(blocks->pins);
 	if (blocks->pins)
@@ -163,10 +165,26 @@ void blocks_unalloc(struct blocks *blocks, const struct extent *extents, uint32_
 	blocks->runs_exhausted = false;
 }
 
+/* One record less names the blocks. False: it was the only one. */
+static bool share_end(struct blocks *blocks, uint32_t start)
+{
+	for (size_t i = 0; i < blocks->shared_count; i++) {
+		if (blocks->shared[i] != start)
+			continue;
+		blocks->shared[i] = blocks->shared[--blocks->shared_count];
+		return true;
+	}
+	return false;
+}
+
 void blocks_free_later(struct blocks *blocks, struct extent *extents, uint32_t count, uint64_t commit)
 {
 	struct limbo *limbo;
 
+	if (share_end(blocks, extents[0].start)) {
+		free(extents);
+		return;
+	}
 	if (blocks->limbo_count == blocks->limbo_room) {
 		blocks->limbo_room = blocks->limbo_room ? blocks->limbo_room * 2 : 64;
 		blocks->limbo = must(realloc(blocks->limbo, blocks->limbo_room * sizeof(*blocks->limbo)));
@@ -178,12 +196,12 @@ void blocks_free_later(struct blocks *blocks, struct extent *extents, uint32_t c
 	atomic_fetch_add_explicit(&blocks->limbo_blocks, limbo->blocks, memory_order_relaxed);
 }
 
-void blocks_keep(struct blocks *blocks, const struct extent *extents)
+void blocks_share(struct blocks *blocks, uint32_t start)
 {
-	for (size_t i = 0; i < blocks->limbo_count; i++) {
+	for (size_t i = blocks->limbo_count; i-- > 0;) {          /* what was freed just now is the last */
 		struct limbo *limbo = &blocks->limbo[i];
 
-		if (limbo->extents[0].start != extents[0].start)
+		if (limbo->extents[0].start != start)
 			continue;
 		atomic_fetch_sub_explicit(&blocks->limbo_blocks, limbo->blocks, memory_order_relaxed);
 		free(limbo->extents);
@@ -191,6 +209,11 @@ void blocks_keep(struct blocks *blocks, const struct extent *extents)
 		blocks->limbo_count--;
 		return;
 	}
+	if (blocks->shared_count == blocks->shared_room) {
+		blocks->shared_room = blocks->shared_room ? blocks->shared_room * 2 : 64;
+		blocks->shared = must(realloc(blocks->shared, blocks->shared_room * sizeof(*blocks->shared)));
+	}
+	blocks->shared[blocks->shared_count++] = start;
 }
 
 static bool is_pinned(struct blocks *blocks, uint32_t block)

@@ -66,34 +66,30 @@ enum store_err env_error(int rc)
 
 struct shrink {
 	uint32_t block_total;
-	struct store_key *keys;
-	uint64_t *heads;
+	uint64_t *doomed;
 	size_t count, room;
-	uint64_t seen, keep;
+	uint64_t good, drop;
 };
 
-static int shrink_visit(void *arg, struct store_key key, struct slice bytes)
+static int shrink_visit(void *arg, uint64_t generation, struct slice bytes)
 {
 	struct shrink *shrink = arg;
 	struct record record = { 0 };
 
-	if (record_decode(bytes, key, shrink->block_total, &record) && shrink->seen++ < shrink->keep)
+	if (record_decode(bytes, generation, shrink->block_total, &record) && ++shrink->good > shrink->drop)
 		return 0;
 	if (shrink->count == shrink->room) {
 		shrink->room = shrink->room ? shrink->room * 2 : 1024;
-		shrink->keys = must(realloc(shrink->keys, shrink->room * sizeof(*shrink->keys)));
-		shrink->heads = must(realloc(shrink->heads, shrink->room * sizeof(*shrink->heads)));
+		shrink->doomed = must(realloc(shrink->doomed, shrink->room * sizeof(*shrink->doomed)));
 	}
-	/* A record that is outside names its head still; of a damaged one nothing is believed. */
-	shrink->heads[shrink->count] = record_decode(bytes, key, UINT32_MAX, &record) ? record.head_number : 0;
-	shrink->keys[shrink->count++] = key;
+	shrink->doomed[shrink->count++] = generation;
 	return 0;
 }
 
-/* One round: deletes what is outside, and what goes beyond the first `keep` records. */
-static int shrink_round(struct env *env, uint32_t block_total, uint64_t keep, uint64_t *ret_kept, uint64_t *ret_pages)
+/* One round: deletes what is outside, and of the others the `drop` oldest. */
+static int shrink_round(struct env *env, uint32_t block_total, uint64_t drop, uint64_t *ret_kept, uint64_t *ret_pages)
 {
-	struct shrink shrink = { .block_total = block_total, .keep = keep };
+	struct shrink shrink = { .block_total = block_total, .drop = drop };
 	MDB_txn *txn = NULL;
 	int rc;
 
@@ -104,7 +100,7 @@ static int shrink_round(struct env *env, uint32_t block_total, uint64_t keep, ui
 		if ((rc = txn_begin_write(env, &txn)) != 0)
 			break;
 		for (size_t n = 0; rc == 0 && n < DELETES_PER_TXN && i < shrink.count; n++, i++)
-			rc = txn_delete(env, txn, shrink.keys[i], shrink.heads[i]);
+			rc = txn_delete(env, txn, shrink.doomed[i], true);   /* there may be a head */
 		if (rc == 0)
 			rc = txn_commit(&txn);
 		txn_abort(&txn);
@@ -112,15 +108,14 @@ static int shrink_round(struct env *env, uint32_t block_total, uint64_t keep, ui
 	if (rc == 0 && (rc = txn_begin_read(env, &txn)) == 0)
 		rc = txn_pages(env, txn, ret_pages);
 	txn_abort(&txn);
-	*ret_kept = shrink.seen < keep ? shrink.seen : keep;
-	free(shrink.keys);
-	free(shrink.heads);
+	*ret_kept = shrink.good > drop ? shrink.good - drop : 0;
+	free(shrink.doomed);
 	return rc;
 }
 
 int env_shrink(const char *path, uint64_t map_bytes, uint32_t block_total)
 {
-	uint64_t kept = UINT64_MAX, pages, pages_max = map_bytes / 4096 / 3;
+	uint64_t kept = 0, pages, pages_max = map_bytes / 4096 / 3;
 	char copy[PATH_ROOM + 8];
 	struct stat st;
 	struct env env;
@@ -130,9 +125,9 @@ int env_shrink(const char *path, uint64_t map_bytes, uint32_t block_total)
 		return errno == ENOENT ? 0 : errno;
 	if ((rc = env_open(&env, path, (uint64_t)st.st_size > map_bytes ? (uint64_t)st.st_size : map_bytes)) != 0)
 		return rc;
-	rc = shrink_round(&env, block_total, kept, &kept, &pages);
+	rc = shrink_round(&env, block_total, 0, &kept, &pages);
 	while (rc == 0 && pages > pages_max && kept > 0)
-		rc = shrink_round(&env, block_total, kept * pages_max / pages, &kept, &pages);
+		rc = shrink_round(&env, block_total, kept - kept * pages_max / pages, &kept, &pages);
 	if (rc == 0)
 		rc = mdb_env_sync(env.env, 1);
 	snprintf(copy, sizeof(copy), "%s.new", path);

@@ -1,8 +1,8 @@
 /* The RAM index: key -> entry, in shards with a lock each. About 60 bytes an object. Answers look-ups without LMDB.
  *
- * Invariant: when an entry that may have a record on disk is replaced or removed, a job of the writer follows that replaces
- * or deletes the record (for a victim of eviction: the writer does it itself). So what is not here is not on disk for long,
- * and a record is current only while an entry has its generation. */
+ * Invariant: when an entry that may have a record on disk is replaced or removed, a job of the writer follows that deletes
+ * the record (for a victim of eviction: the writer does it itself). So what is not here is not on disk for long, and a
+ * record is current only while an entry has its generation. */
 #include "internal.h"
 
 enum { ENTRIES_FIRST = 64 };
@@ -118,20 +118,23 @@ static struct object *entry_remove(struct volume *volume, struct shard *shard, s
 	return object;
 }
 
-bool index_publish(struct volume *volume, struct object *object, uint64_t over)
+bool index_publish(struct volume *volume, struct object *object, uint64_t over, uint64_t *ret_replaced)
 {
 	struct shard *shard = index_shard(volume, object->key);
 	struct object *old = NULL;
 	struct entry *entry;
 	bool published = true;
 
+	*ret_replaced = 0;
 	pthread_mutex_lock(&shard->lock);
 	entry = index_find(shard, object->key);
 	if (entry && entry->generation > over)
 		published = false;
 	else {
-		if (entry)
+		if (entry) {
+			*ret_replaced = entry->generation;
 			old = entry_remove(volume, shard, entry);
+		}
 		entry = entry_add(volume, shard, object->key);
 		/* Given under the lock: of two objects of one key the one that stays has the higher number. */
 		object->generation = atomic_fetch_add(&volume->generation, 1) + 1;
@@ -191,51 +194,38 @@ uint64_t index_remove(struct volume *volume, struct store_key key, uint64_t gene
 
 bool index_is_current(struct volume *volume, struct store_key key, uint64_t generation)
 {
+	return index_generation(volume, key) == generation;
+}
+
+uint64_t index_generation(struct volume *volume, struct store_key key)
+{
 	struct shard *shard = index_shard(volume, key);
 	const struct entry *entry;
-	bool current;
+	uint64_t generation;
 
 	pthread_mutex_lock(&shard->lock);
 	entry = index_find(shard, key);
-	current = entry && entry->generation == generation;
+	generation = entry ? entry->generation : 0;
 	pthread_mutex_unlock(&shard->lock);
-	return current;
+	return generation;
 }
 
-void index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified)
+uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified)
 {
-	struct entry *entry = entry_add(volume, index_shard(volume, key), key);
+	struct shard *shard = index_shard(volume, key);
+	struct entry *entry = index_find(shard, key);
+	uint64_t older = 0;
 
+	if (entry) {
+		older = entry->generation;
+		entry_remove(volume, shard, entry);
+	}
+	entry = entry_add(volume, shard, key);
 	entry->generation = generation;
 	entry->blocks = blocks;
 	entry->state = ENTRY_STORED;
 	entry->verified = verified;
-}
-
-struct order { uint64_t generation; uint32_t at; };
-
-static int order_compare(const void *a, const void *b)
-{
-	uint64_t x = ((const struct order *)a)->generation, y = ((const struct order *)b)->generation;
-
-	return x < y ? -1 : x > y;
-}
-
-void index_sort(struct volume *volume)
-{
-	for (size_t i = 0; i < volume->shard_count; i++) {
-		struct shard *shard = &volume->shards[i];
-		struct order *order = must(malloc(shard->entry_count * sizeof(*order) + 1));
-
-		for (uint32_t at = 0; at < shard->entry_count; at++)
-			order[at] = (struct order){ shard->entries[at].generation, at };
-		qsort(order, shard->entry_count, sizeof(*order), order_compare);
-		shard->newest = shard->oldest = shard->hand = NONE;
-		for (uint32_t at = 0; at < shard->entry_count; at++)
-			if (shard->entries[order[at].at].state != ENTRY_FREE)
-				sieve_link(shard, order[at].at);
-		free(order);
-	}
+	return older;
 }
 
 /* Lock held. */

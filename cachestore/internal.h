@@ -26,7 +26,7 @@
 #include "../conf/check.h"
 
 enum {
-	FORMAT_VERSION = 1,
+	FORMAT_VERSION = 2,
 	BLOCK_BYTES = 4096,
 	SHARDS_MAX = 64, SHARDS_MIN = 4,     /* powers of two */
 	SHARD_BYTES = 16 * 1024 * 1024,      /* of the volume: in smaller shards SIEVE has nothing to choose from */
@@ -163,16 +163,17 @@ struct shard *index_shard(struct volume *volume, struct store_key key);
 struct entry *index_find(struct shard *shard, struct store_key key);       /* lock held; NULL: none */
 void index_init(struct volume *volume);
 void index_free(struct volume *volume);
-/* Gives the object its generation and puts it under its key as PENDING, unless something newer than `over` is there. */
-bool index_publish(struct volume *volume, struct object *object, uint64_t over);
+/* Gives the object its generation and puts it under its key as PENDING, unless something newer than `over` is there.
+ * *ret_replaced: what was there; 0: nothing. */
+bool index_publish(struct volume *volume, struct object *object, uint64_t over, uint64_t *ret_replaced);
 /* The writer committed it: it moves to the RAM tier, or out of memory. */
 void index_stored(struct volume *volume, struct object *object, uint32_t blocks);
 /* Removes what is under the key with exactly this generation; 0: whatever is there. Returns its generation, 0: nothing. */
 uint64_t index_remove(struct volume *volume, struct store_key key, uint64_t generation);
 bool index_is_current(struct volume *volume, struct store_key key, uint64_t generation);
-/* At start only, in any order; index_sort() then puts the queues in order of generation. */
-void index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified);
-void index_sort(struct volume *volume);
+uint64_t index_generation(struct volume *volume, struct store_key key);      /* of what is under the key; 0: nothing */
+/* At start only, in order of generation. Returns what it replaced of the same key; 0: nothing. */
+uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified);
 /* volume_get() without its counters. */
 enum store_get index_look(struct volume *volume, struct store_key key, struct slice key_text, struct object **ret_object);
 bool index_is_verified(struct volume *volume, struct store_key key);
@@ -202,6 +203,8 @@ struct blocks {                                 /* the writer's (at start: the o
 	size_t limbo_count, limbo_room;
 	_Atomic uint32_t limbo_blocks;
 	uint32_t limbo_pinned;                  /* of these: could be used, but a reader still has them */
+	uint32_t *shared;                       /* first blocks of bodies that more than one record names, once for each more */
+	size_t shared_count, shared_room;
 	pthread_mutex_t pin_lock;
 	struct body **pins;                     /* bodies with extents, by their first block */
 	uint32_t pin_mask;
@@ -212,10 +215,10 @@ bool blocks_claim(struct blocks *blocks, const struct extent *extents, uint32_t 
 void blocks_clear(struct blocks *blocks);
 bool blocks_alloc(struct blocks *blocks, uint32_t need, struct extent **ret_extents, uint32_t *ret_count);
 void blocks_unalloc(struct blocks *blocks, const struct extent *extents, uint32_t count); /* never committed */
-/* Freed by commit number `commit`. Takes extents. */
+/* Commit number `commit` deleted a record that named them. Takes extents. */
 void blocks_free_later(struct blocks *blocks, struct extent *extents, uint32_t count, uint64_t commit);
-/* These are used again after all. */
-void blocks_keep(struct blocks *blocks, const struct extent *extents);
+/* One more record names the blocks of a body that begins at `start`. */
+void blocks_share(struct blocks *blocks, uint32_t start);
 /* What was freed two commits before the next one, and is not pinned, becomes free. */
 void blocks_mature(struct blocks *blocks, uint64_t commits);
 void blocks_pin(struct blocks *blocks, struct body *body);
@@ -224,8 +227,10 @@ uint32_t blocks_free_now(const struct blocks *blocks);
 
 /* ---- records (record.c): pure ---- */
 struct record {
-	uint64_t generation, body_size, body_checksum, head_checksum;
-	uint64_t head_number;                   /* 0: the head is inline */
+	uint64_t generation;                    /* what it lies under */
+	struct store_key key;
+	uint64_t body_size, body_checksum, head_checksum;
+	bool head_apart;                        /* the head is not inline: in the table of heads, under the generation */
 	struct object_meta meta;
 	struct slice key_text, head;            /* head.ptr NULL: in the head table. meta.tags: as key_text */
 	const unsigned char *extents;           /* encoded: record_extent() */
@@ -234,9 +239,9 @@ struct record {
 enum { RECORD_FIXED = 128, RECORD_MAX = RECORD_FIXED + EXTENTS_MAX * 8 + STORE_KEY_MAX + STORE_TAGS_MAX + HEAD_INLINE_MAX };
 size_t record_size(const struct record *record);
 /* out has record_size() bytes. */
-void record_encode(const struct record *record, struct store_key key, const struct extent *extents, unsigned char *out);
-/* False: not a record of this key, or damaged, or it names blocks from block_total on. Slices point into bytes. */
-bool record_decode(struct slice bytes, struct store_key key, uint32_t block_total, struct record *ret_record);
+void record_encode(const struct record *record, const struct extent *extents, unsigned char *out);
+/* False: not the record of this generation, or damaged, or it names blocks from block_total on. Slices point into bytes. */
+bool record_decode(struct slice bytes, uint64_t generation, uint32_t block_total, struct record *ret_record);
 struct extent record_extent(const struct record *record, uint32_t at);
 struct extent *record_extents(const struct record *record);   /* malloced; NULL when there are none */
 uint64_t record_sum(const void *bytes, size_t len, struct store_key key, uint64_t generation);
@@ -245,8 +250,7 @@ uint64_t record_sum(const void *bytes, size_t len, struct store_key key, uint64_
 struct env {
 	MDB_env *env;
 	MDB_dbi idx, head, misc, rules;
-	bool read_only, has_rules;              /* a volume made before there were purges has no table of them */
-	uint64_t head_next;                     /* the writer's */
+	bool read_only;
 	MDB_txn *reader;                        /* the loader's, reset between uses */
 	MDB_txn *scanner;                       /* the purger's, likewise */
 };
@@ -271,18 +275,19 @@ int txn_reader_renew(struct env *env, MDB_txn **reader);   /* &env->reader or &e
 void txn_reader_reset(MDB_txn *reader);
 void txn_readers_end(struct env *env);
 int txn_open_tables(struct env *env);
-int txn_get(struct env *env, MDB_txn *txn, struct store_key key, struct slice *ret_bytes);
-int txn_get_head(struct env *env, MDB_txn *txn, uint64_t number, struct slice *ret_head);
-int txn_put(struct env *env, MDB_txn *txn, struct store_key key, struct record *record, const struct extent *extents,
-	bool append /* keys come in order */);
-int txn_delete(struct env *env, MDB_txn *txn, struct store_key key, uint64_t head_number);
+int txn_get(struct env *env, MDB_txn *txn, uint64_t generation, struct slice *ret_bytes);
+/* The head of a decoded record, wherever it is. */
+int txn_get_head(struct env *env, MDB_txn *txn, const struct record *record, struct slice *ret_head);
+/* Sets record->head_apart. KEYEXIST, when in_order says that nothing newer is there, and it is. */
+int txn_put(struct env *env, MDB_txn *txn, struct record *record, const struct extent *extents, bool in_order);
+int txn_delete(struct env *env, MDB_txn *txn, uint64_t generation, bool head_apart);
 int txn_touch(struct env *env, MDB_txn *txn);   /* so that the commit is one */
 int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages);
-/* Each record in key order; stops when visit returns nonzero, and returns that. */
-int txn_each(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg);
-/* At most `count` records from behind *key on (from the first, when `begin`); *key is the last one's then, *ret_seen how many. */
-int txn_each_some(struct env *env, MDB_txn *txn, struct store_key *key, bool begin, size_t count,
-	int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg, size_t *ret_seen);
+/* Each record, the oldest first; stops when visit returns nonzero, and returns that. */
+typedef int (*record_visit)(void *arg, uint64_t generation, struct slice bytes);
+int txn_each(struct env *env, MDB_txn *txn, record_visit visit, void *arg);
+/* At most `count` records from behind *generation on (0: from the first), which is the last one's then; *ret_seen how many. */
+int txn_each_some(struct env *env, MDB_txn *txn, uint64_t *generation, size_t count, record_visit visit, void *arg, size_t *ret_seen);
 /* Puts the rule, or deletes it when it says nothing; and the clock. */
 int txn_put_rule(struct env *env, MDB_txn *txn, const struct rule_row *row, uint64_t clock);
 int txn_each_rule(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg);
@@ -299,6 +304,7 @@ struct job {
 	struct object *object;                  /* PUT: one reference */
 	struct store_key key;
 	uint64_t generation;
+	uint64_t replaces;                      /* PUT: what was under the key, and may be on disk; 0: nothing */
 	uint64_t bytes, index_bytes;            /* in queue_bytes; of these: for the index */
 	struct rule_row *rule;                  /* RULE */
 	enum store_err *ret_err;                /* RULE: set before volume_flush() returns; may be NULL */
@@ -330,8 +336,8 @@ void writer_stop(struct volume *volume);        /* after everything queued is st
 /* Room in the queue, or STORE_QUEUE_FULL; then exactly one writer_push_put(). */
 enum store_err writer_reserve(struct volume *volume, uint64_t bytes);
 void writer_unreserve(struct volume *volume, uint64_t bytes);
-void writer_push_put(struct volume *volume, struct object *object, uint64_t bytes);
-void writer_push_drop(struct volume *volume, struct store_key key, uint64_t generation);
+void writer_push_put(struct volume *volume, struct object *object, uint64_t replaces, uint64_t bytes);
+void writer_push_drop(struct volume *volume, uint64_t generation);
 /* Takes the row. */
 void writer_push_rule(struct volume *volume, struct rule_row *row, enum store_err *ret_err);
 void batch_store(struct volume *volume, struct job *jobs);

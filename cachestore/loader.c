@@ -42,14 +42,14 @@ void loader_damaged(struct volume *volume, struct store_key key, uint64_t genera
 
 	if (removed == 0)
 		return;
-	writer_push_drop(volume, key, removed);
+	writer_push_drop(volume, removed);
 	atomic_fetch_add(&volume->dropped_damaged, 1);
 	volume_event(volume, EVENT_damaged, STORE_EVENT_warning, "an object is damaged on disk; it was dropped");
 }
 
-/* The record's object without its body's bytes; the transaction is over when it returns. 0, MDB_NOTFOUND (the text is
- * another's: a collision), MDB_CORRUPTED (this record), or what LMDB said. *ret_generation: of the record, if read. */
-static int record_load(struct volume *volume, const struct load_job *job, struct object **ret_object, uint64_t *ret_generation)
+/* The object of a record without its body's bytes; the transaction is over when it returns. 0, MDB_NOTFOUND (the text is
+ * another's: a collision), MDB_CORRUPTED (this record, or there is none), or what LMDB said. */
+static int record_load(struct volume *volume, const struct load_job *job, uint64_t generation, struct object **ret_object)
 {
 	struct slice bytes, head;
 	struct record record;
@@ -60,17 +60,14 @@ static int record_load(struct volume *volume, const struct load_job *job, struct
 	if (rc != 0)
 		return rc;
 	txn = volume->env.reader;
-	if ((rc = txn_get(&volume->env, txn, job->key, &bytes)) != 0)
+	if ((rc = txn_get(&volume->env, txn, generation, &bytes)) != 0 && rc != MDB_NOTFOUND)
 		goto out;
-	rc = MDB_CORRUPTED;
-	if (!record_decode(bytes, job->key, volume->blocks.total, &record))
+	if (rc != 0 || !record_decode(bytes, generation, volume->blocks.total, &record) || !key_eq(record.key, job->key)
+			|| txn_get_head(&volume->env, txn, &record, &head) != 0 || head.len != record.head.len
+			|| record_sum(head.ptr, head.len, job->key, generation) != record.head_checksum) {
+		rc = MDB_CORRUPTED;
 		goto out;
-	*ret_generation = record.generation;
-	head = record.head;
-	if (record.head_number != 0 && (txn_get_head(&volume->env, txn, record.head_number, &head) != 0 || head.len != record.head.len))
-		goto out;
-	if (record_sum(head.ptr, head.len, job->key, record.generation) != record.head_checksum)
-		goto out;
+	}
 	rc = MDB_NOTFOUND;
 	if (!slice_eq(record.key_text, slice_make(job->key_text, job->key_len)))
 		goto out;
@@ -81,7 +78,7 @@ static int record_load(struct volume *volume, const struct load_job *job, struct
 	if (record.extent_count > 0)
 		body_set_extents(body, record_extents(&record), record.extent_count);
 	*ret_object = object_make(volume, job->key, record.key_text, &record.meta, head, body);
-	(*ret_object)->generation = record.generation;
+	(*ret_object)->generation = generation;
 out:
 	txn_reader_reset(volume->env.reader);
 	return rc;
@@ -125,15 +122,19 @@ static bool body_verify(struct body *body)
 static bool load_try(struct volume *volume, const struct load_job *job, struct object **ret_object)
 {
 	struct object *object = NULL;
-	uint64_t generation = 0;
+	uint64_t generation = index_generation(volume, job->key);
 	int rc;
 
 	*ret_object = NULL;
+	if (generation == 0)
+		return true;
 	if (index_look(volume, job->key, slice_make(job->key_text, job->key_len), ret_object) != STORE_LOAD)
 		return true;
-	rc = record_load(volume, job, &object, &generation);
+	rc = record_load(volume, job, generation, &object);
 	if (rc == MDB_NOTFOUND)
-		return generation > 0;
+		return true;
+	if (rc == MDB_CORRUPTED && !index_is_current(volume, job->key, generation))
+		return false;
 	if (rc == MDB_CORRUPTED) {
 		loader_damaged(volume, job->key, generation);
 		return true;

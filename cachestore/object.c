@@ -128,7 +128,7 @@ static uint64_t put_bytes(const struct object *object)
 static enum store_err object_put(struct object *object, uint64_t over)
 {
 	struct volume *volume = object->volume;
-	uint64_t bytes = put_bytes(object);
+	uint64_t bytes = put_bytes(object), replaced;
 	enum store_err err;
 
 	if (atomic_load(&volume->failed) || atomic_load(&volume->closed))
@@ -137,12 +137,12 @@ static enum store_err object_put(struct object *object, uint64_t over)
 		return STORE_PURGED;
 	if ((err = writer_reserve(volume, bytes)) != STORE_OK)
 		return err;
-	if (!index_publish(volume, object, over)) {
+	if (!index_publish(volume, object, over, &replaced)) {
 		writer_unreserve(volume, bytes);
 		return STORE_FAILED;
 	}
 	atomic_fetch_add_explicit(&volume->puts, 1, memory_order_relaxed);
-	writer_push_put(volume, object, bytes);
+	writer_push_put(volume, object, replaced, bytes);
 	return STORE_OK;
 }
 

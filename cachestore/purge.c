@@ -82,7 +82,7 @@ void purge_drop(struct volume *volume, struct store_key key, uint64_t generation
 {
 	if (index_remove(volume, key, generation) == 0)
 		return;
-	writer_push_drop(volume, key, generation);
+	writer_push_drop(volume, generation);
 	ghost_add(volume, key);
 	atomic_fetch_add(&volume->rules.purged, 1);
 }

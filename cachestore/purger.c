@@ -67,30 +67,26 @@ struct url_count { struct volume *volume; struct purge_job *job; struct store_ke
 static int url_key(struct url_count *count, struct store_key key, bool first)
 {
 	struct volume *volume = count->volume;
-	uint64_t clock, generation = 0;
+	uint64_t clock, generation = index_generation(volume, key);
+	enum purged purged = PURGED_no;
 	struct slice bytes, head;
 	struct record record;
-	enum purged purged;
-	int rc = txn_reader_renew(&volume->env, &volume->env.scanner);
+	int rc = generation > 0 ? txn_reader_renew(&volume->env, &volume->env.scanner) : MDB_NOTFOUND;
 
 	if (rc != 0)
-		return rc;
-	if ((rc = txn_get(&volume->env, volume->env.scanner, key, &bytes)) == 0
-			&& record_decode(bytes, key, volume->blocks.total, &record) && index_is_current(volume, key, record.generation)) {
+		return rc == MDB_NOTFOUND ? 0 : rc;
+	if ((rc = txn_get(&volume->env, volume->env.scanner, generation, &bytes)) == 0
+			&& record_decode(bytes, generation, volume->blocks.total, &record)) {
 		bool bookkeeping = purge_is_bookkeeping(volume, &record.meta);
 
 		purged = purge_rules(volume, record.key_text, &record.meta, NULL, &clock);
 		if (purged != PURGED_no && !bookkeeping)
 			count->job->objects++;
-		if (purged == PURGED_hard)
-			generation = record.generation;
-		head = record.head;
-		if (first && bookkeeping && volume->config.related && (record.head_number == 0
-				|| txn_get_head(&volume->env, volume->env.scanner, record.head_number, &head) == 0))
+		if (first && bookkeeping && volume->config.related && txn_get_head(&volume->env, volume->env.scanner, &record, &head) == 0)
 			count->related_count = volume->config.related(head, count->related, RELATED_MAX);
 	}
 	txn_reader_reset(volume->env.scanner);
-	if (generation > 0)
+	if (purged == PURGED_hard)
 		purge_drop(volume, key, generation);
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
@@ -122,18 +118,18 @@ static void rule_count(struct rule *rule)
 	rule->count++;
 }
 
-static int pass_visit(void *arg, struct store_key key, struct slice bytes)
+static int pass_visit(void *arg, uint64_t generation, struct slice bytes)
 {
 	struct pass *pass = arg;
 	struct volume *volume = pass->volume;
 	struct record record;
 	uint64_t clock;
 
-	if (!record_decode(bytes, key, volume->blocks.total, &record) || record.meta.born >= volume_purge_clock(volume)
-			|| !index_is_current(volume, key, record.generation))
+	if (!record_decode(bytes, generation, volume->blocks.total, &record) || record.meta.born >= volume_purge_clock(volume)
+			|| !index_is_current(volume, record.key, generation))
 		return 0;
 	if (pass->drop && purge_rules(volume, record.key_text, &record.meta, NULL, &clock) == PURGED_hard)
-		pass->doomed[pass->doomed_count++] = (struct doomed){ .key = key, .generation = record.generation };
+		pass->doomed[pass->doomed_count++] = (struct doomed){ .key = record.key, .generation = generation };
 	else
 		purge_rules(volume, record.key_text, &record.meta, purge_is_bookkeeping(volume, &record.meta) && !pass->drop ? NULL : rule_count, &clock);
 	return 0;
@@ -143,9 +139,8 @@ static int pass_visit(void *arg, struct store_key key, struct slice bytes)
 static int pass_run(struct volume *volume, bool drop)
 {
 	struct pass *pass = must(calloc(1, sizeof(*pass)));
-	struct store_key key = { 0, 0 };
 	size_t seen = PASS_RECORDS;
-	bool begin = true;
+	uint64_t generation = 0;
 	int rc = 0;
 
 	pass->volume = volume;
@@ -154,10 +149,9 @@ static int pass_run(struct volume *volume, bool drop)
 		if (atomic_load(&volume->purger.stop))
 			rc = EINTR;
 		else if ((rc = txn_reader_renew(&volume->env, &volume->env.scanner)) == 0) {
-			rc = txn_each_some(&volume->env, volume->env.scanner, &key, begin, PASS_RECORDS, pass_visit, pass, &seen);
+			rc = txn_each_some(&volume->env, volume->env.scanner, &generation, PASS_RECORDS, pass_visit, pass, &seen);
 			txn_reader_reset(volume->env.scanner);
 		}
-		begin = false;
 		for (size_t i = 0; i < pass->doomed_count; i++)
 			purge_drop(volume, pass->doomed[i].key, pass->doomed[i].generation);
 		pass->dropped += pass->doomed_count;

@@ -1,20 +1,18 @@
 /* Object <-> bytes of a record in the index. Pure. Little-endian; the fixed part, then extents, key text, tags, head (if it
- * is inline) and a checksum over all of it, seeded with key and generation, so that a record under another key or an older
- * one in its place is not taken for this one.
+ * is inline) and a checksum over all of it, seeded with the key's hash and the generation, under which the record lies, so
+ * that one that lies under another number is not taken for this one.
  *
- *    0 u8 version        1 u8 flags (0)       2 u16 status
+ *    0 u8 version        1 u8 flags (1: the head lies in the table of heads)      2 u16 status
  *    4 u32 head length   8 u32 key length    12 u32 extents
- *   16 u64 generation   24 u64 body size     32 u64 body checksum   40 u64 head checksum   48 u64 head number (0: inline)
+ *   16 u64 key hash, high   24 u64 low   32 u64 body size   40 u64 body checksum   48 u64 head checksum
  *   56 i64 stored  64 i64 age base  72 i64 lifetime  80 i64 stale-while  88 i64 stale-error  96 i64 expires
  *  104 u32 flags of proxyd   108 u16 reserved   110 u16 0
- *  112 u64 born   120 u32 tags length   124 u32 0 (for the next fields)
- * Records of before there were purges have 0 in the last three: no tags, and older than every purge. A program of that time
- * takes a record with tags for damaged, and drops it. */
+ *  112 u64 born   120 u32 tags length   124 u32 0 (for the next fields) */
 #include "internal.h"
 
 #include <endian.h>
 
-enum { SUM_BYTES = 8 };
+enum { SUM_BYTES = 8, HEAD_APART = 1 };
 
 static void put16(unsigned char *at, uint16_t value) { value = htole16(value); memcpy(at, &value, 2); }
 static void put32(unsigned char *at, uint32_t value) { value = htole32(value); memcpy(at, &value, 4); }
@@ -34,25 +32,26 @@ uint64_t record_sum(const void *bytes, size_t len, struct store_key key, uint64_
 size_t record_size(const struct record *record)
 {
 	return RECORD_FIXED + (size_t)record->extent_count * 8 + record->key_text.len + record->meta.tags.len
-		+ (record->head_number ? 0 : record->head.len) + SUM_BYTES;
+		+ (record->head_apart ? 0 : record->head.len) + SUM_BYTES;
 }
 
-void record_encode(const struct record *record, struct store_key key, const struct extent *extents, unsigned char *out)
+void record_encode(const struct record *record, const struct extent *extents, unsigned char *out)
 {
 	const struct object_meta *meta = &record->meta;
 	unsigned char *at = out + RECORD_FIXED;
 
 	memset(out, 0, RECORD_FIXED);
 	out[0] = FORMAT_VERSION;
+	out[1] = record->head_apart ? HEAD_APART : 0;
 	put16(out + 2, meta->status);
 	put32(out + 4, (uint32_t)record->head.len);
 	put32(out + 8, (uint32_t)record->key_text.len);
 	put32(out + 12, record->extent_count);
-	put64(out + 16, record->generation);
-	put64(out + 24, record->body_size);
-	put64(out + 32, record->body_checksum);
-	put64(out + 40, record->head_checksum);
-	put64(out + 48, record->head_number);
+	put64(out + 16, record->key.hi);
+	put64(out + 24, record->key.lo);
+	put64(out + 32, record->body_size);
+	put64(out + 40, record->body_checksum);
+	put64(out + 48, record->head_checksum);
 	put64(out + 56, (uint64_t)meta->stored_us);
 	put64(out + 64, (uint64_t)meta->age_base_us);
 	put64(out + 72, (uint64_t)meta->lifetime_us);
@@ -73,11 +72,11 @@ void record_encode(const struct record *record, struct store_key key, const stru
 	if (meta->tags.len > 0)
 		memcpy(at, meta->tags.ptr, meta->tags.len);
 	at += meta->tags.len;
-	if (!record->head_number && record->head.len > 0) {
+	if (!record->head_apart && record->head.len > 0) {
 		memcpy(at, record->head.ptr, record->head.len);
 		at += record->head.len;
 	}
-	put64(at, record_sum(out, (size_t)(at - out), key, record->generation));
+	put64(at, record_sum(out, (size_t)(at - out), record->key, record->generation));
 }
 
 struct extent record_extent(const struct record *record, uint32_t at)
@@ -113,11 +112,11 @@ static bool extents_fit(const struct record *record, uint32_t block_total)
 
 static void fixed_decode(const unsigned char *in, struct record *ret)
 {
-	ret->generation = get64(in + 16);
-	ret->body_size = get64(in + 24);
-	ret->body_checksum = get64(in + 32);
-	ret->head_checksum = get64(in + 40);
-	ret->head_number = get64(in + 48);
+	ret->head_apart = in[1] == HEAD_APART;
+	ret->key = (struct store_key){ get64(in + 16), get64(in + 24) };
+	ret->body_size = get64(in + 32);
+	ret->body_checksum = get64(in + 40);
+	ret->head_checksum = get64(in + 48);
 	ret->meta = (struct object_meta){
 		.stored_us = (int64_t)get64(in + 56), .age_base_us = (int64_t)get64(in + 64),
 		.lifetime_us = (int64_t)get64(in + 72), .stale_while_us = (int64_t)get64(in + 80),
@@ -128,21 +127,21 @@ static void fixed_decode(const unsigned char *in, struct record *ret)
 	ret->extent_count = get32(in + 12);
 }
 
-bool record_decode(struct slice bytes, struct store_key key, uint32_t block_total, struct record *ret_record)
+bool record_decode(struct slice bytes, uint64_t generation, uint32_t block_total, struct record *ret_record)
 {
 	const unsigned char *in = (const unsigned char *)bytes.ptr;
 	uint32_t head_len, key_len, tags_len;
-	struct record record;
+	struct record record = { .generation = generation };
 
-	if (bytes.len < RECORD_FIXED + SUM_BYTES || bytes.len > RECORD_MAX + SUM_BYTES || in[0] != FORMAT_VERSION)
+	if (bytes.len < RECORD_FIXED + SUM_BYTES || bytes.len > RECORD_MAX + SUM_BYTES || in[0] != FORMAT_VERSION || in[1] > HEAD_APART)
 		return false;
 	fixed_decode(in, &record);
 	head_len = get32(in + 4);
 	key_len = get32(in + 8);
 	tags_len = get32(in + 120);
 	if (head_len > STORE_HEAD_MAX || key_len > STORE_KEY_MAX || tags_len > STORE_TAGS_MAX || record.meta.born >> 61 || record.extent_count > EXTENTS_MAX
-		|| record.generation == 0 || record.generation >> 63 || record.body_size == STORE_SIZE_UNKNOWN
-		|| (record.head_number == 0 && head_len > HEAD_INLINE_MAX))
+		|| generation == 0 || generation >> 63 || record.body_size == STORE_SIZE_UNKNOWN
+		|| (!record.head_apart && head_len > HEAD_INLINE_MAX))
 		return false;
 	record.extents = in + RECORD_FIXED;
 	record.key_text = slice_make(bytes.ptr + RECORD_FIXED + (size_t)record.extent_count * 8, key_len);
@@ -150,9 +149,9 @@ bool record_decode(struct slice bytes, struct store_key key, uint32_t block_tota
 	record.head = slice_make(NULL, head_len);
 	if (record_size(&record) != bytes.len)
 		return false;
-	if (record.head_number == 0)
+	if (!record.head_apart)
 		record.head.ptr = record.meta.tags.ptr + tags_len;
-	if (get64(in + bytes.len - SUM_BYTES) != record_sum(in, bytes.len - SUM_BYTES, key, record.generation)
+	if (get64(in + bytes.len - SUM_BYTES) != record_sum(in, bytes.len - SUM_BYTES, record.key, generation)
 		|| !extents_fit(&record, block_total))
 		return false;
 	*ret_record = record;

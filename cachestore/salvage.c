@@ -19,7 +19,7 @@ struct salvage {
 	int write_rc;                           /* the disk's or the new map's fault, not the old index's */
 };
 
-static int salvage_visit(void *arg, struct store_key key, struct slice bytes)
+static int salvage_visit(void *arg, uint64_t generation, struct slice bytes)
 {
 	struct salvage *salvage = arg;
 	struct record record;
@@ -28,17 +28,17 @@ static int salvage_visit(void *arg, struct store_key key, struct slice bytes)
 
 	if (salvage->budget-- == 0)               /* pages that point in circles */
 		return MDB_CORRUPTED;
-	if (!record_decode(bytes, key, UINT32_MAX, &record))
+	if (!record_decode(bytes, generation, UINT32_MAX, &record))
 		return 0;
-	if (record.head_number != 0 && txn_get_head(&salvage->from, salvage->reading, record.head_number, &record.head) != 0)
+	if (txn_get_head(&salvage->from, salvage->reading, &record, &record.head) != 0)
 		return 0;
-	if (record_sum(record.head.ptr, record.head.len, key, record.generation) != record.head_checksum)
+	if (record_sum(record.head.ptr, record.head.len, record.key, generation) != record.head_checksum)
 		return 0;
 	extents = record_extents(&record);
 	if (!salvage->writing)
 		rc = txn_begin_write(&salvage->to, &salvage->writing);
 	if (rc == 0)
-		rc = txn_put(&salvage->to, salvage->writing, key, &record, extents, true);
+		rc = txn_put(&salvage->to, salvage->writing, &record, extents, true);
 	if (rc == 0 && ++salvage->in_txn % RECORDS_PER_TXN == 0)
 		rc = txn_commit(&salvage->writing);
 	free(extents);

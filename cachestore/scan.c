@@ -1,14 +1,14 @@
-/* The start: reads all records once to rebuild the RAM index and the bitmap. What is damaged, lies outside the data file, or
- * claims a block of a newer record is deleted. */
+/* The start: reads all records once to rebuild the RAM index and the bitmap. What is damaged, lies outside the data file, is
+ * of the same key as a newer record or claims a block of one is deleted. */
 #include "internal.h"
 
 enum { DELETES_PER_TXN = 1000 };
 
 struct found {
 	struct store_key key;
-	uint64_t generation, head_number;
+	uint64_t generation;
 	uint32_t blocks;
-	enum { FOUND_GOOD, FOUND_CONFLICT, FOUND_DAMAGED, FOUND_OUTSIDE } kind;
+	enum { FOUND_GOOD, FOUND_OLD, FOUND_CONFLICT, FOUND_DAMAGED, FOUND_OUTSIDE } kind;
 };
 struct scan {
 	struct volume *volume;
@@ -33,19 +33,16 @@ static bool record_claim(struct blocks *blocks, const struct record *record)
 	return true;
 }
 
-static int scan_visit(void *arg, struct store_key key, struct slice bytes)
+static int scan_visit(void *arg, uint64_t generation, struct slice bytes)
 {
 	struct scan *scan = arg;
 	struct blocks *blocks = &scan->volume->blocks;
 	struct record record;
-	struct found found = { .key = key, .kind = FOUND_DAMAGED };
+	struct found found = { .generation = generation, .kind = FOUND_DAMAGED };
 
-	if (record_decode(bytes, key, UINT32_MAX, &record)) {
-		found.generation = record.generation;
-		found.head_number = record.head_number;
+	if (record_decode(bytes, generation, UINT32_MAX, &record)) {
+		found.key = record.key;
 		found.blocks = (uint32_t)blocks_of(record.body_size);
-		if (record.generation > scan->generation)
-			scan->generation = record.generation;
 		if (record.meta.born > scan->born)
 			scan->born = record.meta.born;
 		found.kind = FOUND_GOOD;
@@ -60,6 +57,7 @@ static int scan_visit(void *arg, struct store_key key, struct slice bytes)
 			scan->conflicts++;
 		}
 	}
+	scan->generation = generation;
 	if (scan->count == scan->room) {
 		scan->room = scan->room ? scan->room * 2 : 4096;
 		scan->found = must(realloc(scan->found, scan->room * sizeof(*scan->found)));
@@ -68,30 +66,57 @@ static int scan_visit(void *arg, struct store_key key, struct slice bytes)
 	return 0;
 }
 
-static int found_newest_first(const void *a, const void *b)
+static struct found *found_get(const struct scan *scan, uint64_t generation)
 {
-	uint64_t x = ((const struct found *)a)->generation, y = ((const struct found *)b)->generation;
+	size_t low = 0, high = scan->count;
 
-	return x > y ? -1 : x < y;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (scan->found[middle].generation < generation)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return &scan->found[low];
 }
 
-/* Claims again in order of generation, so that of two records with one block the newer one stays. */
+/* Puts them into the index, the oldest first. Of two records of one key, which a crash may leave, the newer one stays. */
+static void scan_index(struct scan *scan, bool verified)
+{
+	for (size_t i = 0; i < scan->count; i++) {
+		const struct found *found = &scan->found[i];
+		uint64_t older;
+
+		if (found->kind != FOUND_GOOD && found->kind != FOUND_CONFLICT)
+			continue;
+		older = index_insert(scan->volume, found->key, found->generation, found->blocks, verified);
+		if (older > 0) {
+			found_get(scan, older)->kind = FOUND_OLD;
+			scan->conflicts++;
+		}
+	}
+}
+
+/* Claims again, the newest first, so that of two records with one block the newer one stays. */
 static int scan_resolve(struct scan *scan, MDB_txn *txn)
 {
 	struct volume *volume = scan->volume;
 	int rc = 0;
 
 	blocks_clear(&volume->blocks);
-	qsort(scan->found, scan->count, sizeof(*scan->found), found_newest_first);
-	for (size_t i = 0; rc == 0 && i < scan->count; i++) {
+	for (size_t i = scan->count; rc == 0 && i-- > 0;) {
 		struct found *found = &scan->found[i];
 		struct record record;
 		struct slice bytes;
 
-		if (found->kind > FOUND_CONFLICT || (rc = txn_get(&volume->env, txn, found->key, &bytes)) != 0)
+		if ((found->kind != FOUND_GOOD && found->kind != FOUND_CONFLICT)
+				|| (rc = txn_get(&volume->env, txn, found->generation, &bytes)) != 0)
 			continue;
-		found->kind = record_decode(bytes, found->key, volume->blocks.total, &record)
+		found->kind = record_decode(bytes, found->generation, volume->blocks.total, &record)
 			&& record_claim(&volume->blocks, &record) ? FOUND_GOOD : FOUND_CONFLICT;
+		if (found->kind == FOUND_CONFLICT)
+			index_remove(volume, found->key, found->generation);
 	}
 	return rc;
 }
@@ -108,7 +133,7 @@ static int scan_delete(struct scan *scan)
 
 		if (found->kind == FOUND_GOOD || (!txn && (rc = txn_begin_write(env, &txn)) != 0))
 			continue;
-		rc = txn_delete(env, txn, found->key, found->head_number);
+		rc = txn_delete(env, txn, found->generation, true);   /* there may be a head */
 		if (rc == 0 && ++in_txn % DELETES_PER_TXN == 0)
 			rc = txn_commit(&txn);
 	}
@@ -154,6 +179,8 @@ int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted)
 	if ((rc = txn_begin_read(&volume->env, &txn)) == 0
 		&& (rc = txn_pages(&volume->env, txn, &volume->writer.index_pages)) == 0)
 		rc = txn_each(&volume->env, txn, scan_visit, &scan);
+	if (rc == 0)
+		scan_index(&scan, verified);
 	if (rc == 0 && scan.conflicts > 0)
 		rc = scan_resolve(&scan, txn);
 	if (rc == 0)
@@ -164,13 +191,10 @@ int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted)
 	for (size_t i = 0; rc == 0 && i < scan.count; i++) {
 		const struct found *found = &scan.found[i];
 
-		if (found->kind == FOUND_GOOD)
-			index_insert(volume, found->key, found->generation, found->blocks, verified);
 		deleted += found->kind != FOUND_GOOD;
 		damaged += found->kind == FOUND_DAMAGED || found->kind == FOUND_CONFLICT;
 	}
 	if (rc == 0) {
-		index_sort(volume);
 		atomic_store(&volume->generation, scan.generation);
 		atomic_store(&volume->dropped_damaged, damaged);
 		*ret_deleted = deleted;

@@ -1,6 +1,7 @@
 /* Transactions of the index: the only file that calls mdb_txn_*, and the operations inside of one.
  *
- * Tables: idx (16-byte key hash -> record), head (growing number -> long response head, appended), misc (a counter that
+ * Tables: idx (generation -> record; generations grow, so records are appended and what is evicted together lies together:
+ * under the keys' hashes each would dirty a page of its own), head (generation -> long response head), misc (a counter that
  * makes a commit out of an empty transaction: LMDB skips those, and freed pages and blocks wait for commits to go by; the
  * clock of purges), rules (16-byte hash of kind and text -> a purge in force).
  * A read transaction lasts for one record and never across anything slow. */
@@ -50,32 +51,16 @@ void txn_readers_end(struct env *env)
 int txn_open_tables(struct env *env)
 {
 	unsigned create = env->read_only ? 0 : MDB_CREATE;
-	MDB_cursor *cursor = NULL;
-	MDB_val number, value;
 	MDB_txn *txn = NULL;
 	int rc;
 
-	env->head_next = 1;
 	if ((rc = mdb_txn_begin(env->env, NULL, env->read_only ? MDB_RDONLY : 0, &txn)) != 0
-		|| (rc = mdb_dbi_open(txn, "idx", create, &env->idx)) != 0
+		|| (rc = mdb_dbi_open(txn, "idx", create | MDB_INTEGERKEY, &env->idx)) != 0
 		|| (rc = mdb_dbi_open(txn, "head", create | MDB_INTEGERKEY, &env->head)) != 0
 		|| (rc = mdb_dbi_open(txn, "misc", create, &env->misc)) != 0
-		|| (rc = mdb_cursor_open(txn, env->head, &cursor)) != 0)
+		|| (rc = mdb_dbi_open(txn, "rules", create, &env->rules)) != 0)
 		goto out;
-	rc = mdb_dbi_open(txn, "rules", create, &env->rules);
-	env->has_rules = rc == 0;
-	if (rc != 0 && !(rc == MDB_NOTFOUND && env->read_only)) {
-		mdb_cursor_close(cursor);
-		goto out;
-	}
-	rc = mdb_cursor_get(cursor, &number, &value, MDB_LAST);
-	mdb_cursor_close(cursor);
-	if (rc == 0 && number.mv_size == sizeof(env->head_next)) {
-		memcpy(&env->head_next, number.mv_data, sizeof(env->head_next));
-		env->head_next++;
-	}
-	if (rc == 0 || rc == MDB_NOTFOUND)
-		rc = txn_commit(&txn);
+	rc = txn_commit(&txn);
 out:
 	txn_abort(&txn);
 	return rc;
@@ -86,55 +71,67 @@ static MDB_val key_val(const struct store_key *key)
 	return (MDB_val){ sizeof(*key), (void *)key };
 }
 
-int txn_get(struct env *env, MDB_txn *txn, struct store_key key, struct slice *ret_bytes)
+static MDB_val number_val(const uint64_t *number)
 {
-	MDB_val name = key_val(&key), value;
-	int rc = mdb_get(txn, env->idx, &name, &value);
+	return (MDB_val){ sizeof(*number), (void *)number };
+}
+
+static int number_get(MDB_txn *txn, MDB_dbi table, uint64_t number, struct slice *ret_bytes)
+{
+	MDB_val name = number_val(&number), value;
+	int rc = mdb_get(txn, table, &name, &value);
 
 	if (rc == 0)
 		*ret_bytes = slice_make(value.mv_data, value.mv_size);
 	return rc;
 }
 
-int txn_get_head(struct env *env, MDB_txn *txn, uint64_t number, struct slice *ret_head)
+int txn_get(struct env *env, MDB_txn *txn, uint64_t generation, struct slice *ret_bytes)
 {
-	MDB_val name = { sizeof(number), &number }, value;
-	int rc = mdb_get(txn, env->head, &name, &value);
+	return number_get(txn, env->idx, generation, ret_bytes);
+}
 
-	if (rc == 0)
-		*ret_head = slice_make(value.mv_data, value.mv_size);
+int txn_get_head(struct env *env, MDB_txn *txn, const struct record *record, struct slice *ret_head)
+{
+	if (record->head_apart)
+		return number_get(txn, env->head, record->generation, ret_head);
+	*ret_head = record->head;
+	return 0;
+}
+
+/* Room for `len` bytes under a number which is mostly the highest. */
+static int number_put(MDB_txn *txn, MDB_dbi table, uint64_t number, size_t len, bool in_order, void **ret_at)
+{
+	MDB_val name = number_val(&number), value = { len, NULL };
+	int rc = mdb_put(txn, table, &name, &value, MDB_RESERVE | MDB_APPEND);
+
+	/* Objects are queued in nearly the order in which they got their numbers. */
+	if (rc == MDB_KEYEXIST && !in_order)
+		rc = mdb_put(txn, table, &name, &value, MDB_RESERVE);
+	*ret_at = value.mv_data;
 	return rc;
 }
 
-int txn_put(struct env *env, MDB_txn *txn, struct store_key key, struct record *record, const struct extent *extents, bool append)
+int txn_put(struct env *env, MDB_txn *txn, struct record *record, const struct extent *extents, bool in_order)
 {
-	MDB_val name = key_val(&key), value;
-	int rc;
+	void *at;
+	int rc = 0;
 
-	record->head_number = 0;
-	if (record->head.len > HEAD_INLINE_MAX) {
-		uint64_t number = env->head_next;
-		MDB_val head_name = { sizeof(number), &number };
-
-		value = (MDB_val){ record->head.len, (void *)record->head.ptr };
-		if ((rc = mdb_put(txn, env->head, &head_name, &value, MDB_APPEND)) != 0)
-			return rc;
-		env->head_next++;
-		record->head_number = number;
-	}
-	value = (MDB_val){ record_size(record), NULL };
-	if ((rc = mdb_put(txn, env->idx, &name, &value, MDB_RESERVE | (append ? MDB_APPEND : 0))) == 0)
-		record_encode(record, key, extents, value.mv_data);
+	record->head_apart = record->head.len > HEAD_INLINE_MAX;
+	if (record->head_apart && (rc = number_put(txn, env->head, record->generation, record->head.len, in_order, &at)) == 0)
+		memcpy(at, record->head.ptr, record->head.len);
+	if (rc == 0 && (rc = number_put(txn, env->idx, record->generation, record_size(record), in_order, &at)) == 0)
+		record_encode(record, extents, at);
 	return rc;
 }
 
-int txn_delete(struct env *env, MDB_txn *txn, struct store_key key, uint64_t head_number)
+int txn_delete(struct env *env, MDB_txn *txn, uint64_t generation, bool head_apart)
 {
-	MDB_val name = key_val(&key), head_name = { sizeof(head_number), &head_number };
+	MDB_val name = number_val(&generation);
 	int rc = mdb_del(txn, env->idx, &name, NULL);
 
-	if (rc == 0 && head_number != 0) {
-		rc = mdb_del(txn, env->head, &head_name, NULL);
+	if (rc == 0 && head_apart) {
+		rc = mdb_del(txn, env->head, &name, NULL);
 		if (rc == MDB_NOTFOUND)
 			rc = 0;
 	}
@@ -162,58 +159,37 @@ int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages)
 	return rc;
 }
 
-static int table_each(MDB_txn *txn, MDB_dbi table, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg)
+int txn_each_some(struct env *env, MDB_txn *txn, uint64_t *generation, size_t count, record_visit visit, void *arg, size_t *ret_seen)
 {
-	MDB_cursor *cursor = NULL;
-	MDB_val name, value;
-	int rc = mdb_cursor_open(txn, table, &cursor);
-
-	while (rc == 0 && (rc = mdb_cursor_get(cursor, &name, &value, MDB_NEXT)) == 0) {
-		struct store_key key;
-
-		if (name.mv_size != sizeof(key)) {
-			rc = MDB_CORRUPTED;
-			break;
-		}
-		memcpy(&key, name.mv_data, sizeof(key));
-		rc = visit(arg, key, slice_make(value.mv_data, value.mv_size));
-	}
-	if (cursor)
-		mdb_cursor_close(cursor);
-	return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-int txn_each(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg)
-{
-	return table_each(txn, env->idx, visit, arg);
-}
-
-int txn_each_some(struct env *env, MDB_txn *txn, struct store_key *key, bool begin, size_t count,
-	int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg, size_t *ret_seen)
-{
-	struct store_key from = *key;
-	MDB_val name = key_val(&from), value;
+	uint64_t from = *generation + 1;
+	MDB_val name = number_val(&from), value;
 	MDB_cursor *cursor = NULL;
 	int rc = mdb_cursor_open(txn, env->idx, &cursor);
 
 	*ret_seen = 0;
 	if (rc == 0)
-		rc = mdb_cursor_get(cursor, &name, &value, begin ? MDB_FIRST : MDB_SET_RANGE);
-	if (rc == 0 && !begin && name.mv_size == sizeof(from) && memcmp(name.mv_data, &from, sizeof(from)) == 0)
-		rc = mdb_cursor_get(cursor, &name, &value, MDB_NEXT);
+		rc = mdb_cursor_get(cursor, &name, &value, MDB_SET_RANGE);
 	while (rc == 0) {
-		if (name.mv_size != sizeof(*key)) {
+		if (name.mv_size != sizeof(*generation)) {
 			rc = MDB_CORRUPTED;
 			break;
 		}
-		memcpy(key, name.mv_data, sizeof(*key));
-		if ((rc = visit(arg, *key, slice_make(value.mv_data, value.mv_size))) != 0 || ++*ret_seen == count)
+		memcpy(generation, name.mv_data, sizeof(*generation));
+		if ((rc = visit(arg, *generation, slice_make(value.mv_data, value.mv_size))) != 0 || ++*ret_seen == count)
 			break;
 		rc = mdb_cursor_get(cursor, &name, &value, MDB_NEXT);
 	}
 	if (cursor)
 		mdb_cursor_close(cursor);
 	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int txn_each(struct env *env, MDB_txn *txn, record_visit visit, void *arg)
+{
+	uint64_t generation = 0;
+	size_t seen;
+
+	return txn_each_some(env, txn, &generation, SIZE_MAX, visit, arg, &seen);
 }
 
 /* ---- purges ---- */
@@ -243,7 +219,23 @@ int txn_put_rule(struct env *env, MDB_txn *txn, const struct rule_row *row, uint
 
 int txn_each_rule(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg)
 {
-	return env->has_rules ? table_each(txn, env->rules, visit, arg) : 0;
+	MDB_cursor *cursor = NULL;
+	MDB_val name, value;
+	int rc = mdb_cursor_open(txn, env->rules, &cursor);
+
+	while (rc == 0 && (rc = mdb_cursor_get(cursor, &name, &value, MDB_NEXT)) == 0) {
+		struct store_key key;
+
+		if (name.mv_size != sizeof(key)) {
+			rc = MDB_CORRUPTED;
+			break;
+		}
+		memcpy(&key, name.mv_data, sizeof(key));
+		rc = visit(arg, key, slice_make(value.mv_data, value.mv_size));
+	}
+	if (cursor)
+		mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 int txn_get_clock(struct env *env, MDB_txn *txn, uint64_t *ret_clock)

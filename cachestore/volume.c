@@ -269,7 +269,7 @@ bool volume_drop(struct volume *volume, struct store_key key, const struct objec
 		return false;
 	removed = index_remove(volume, key, generation);
 	if (removed > 0)
-		writer_push_drop(volume, key, removed);
+		writer_push_drop(volume, removed);
 	return removed > 0;
 }
 

@@ -59,20 +59,20 @@ static void job_push(struct volume *volume, struct job *job)
 	pthread_mutex_unlock(&writer->lock);
 }
 
-void writer_push_put(struct volume *volume, struct object *object, uint64_t bytes)
+void writer_push_put(struct volume *volume, struct object *object, uint64_t replaces, uint64_t bytes)
 {
 	struct job *job = must(malloc(sizeof(*job)));
 
 	*job = (struct job){ .kind = JOB_PUT, .object = object_ref(object), .key = object->key, .generation = object->generation,
-		.bytes = bytes, .index_bytes = object->own_bytes };
+		.replaces = replaces, .bytes = bytes, .index_bytes = object->own_bytes };
 	job_push(volume, job);
 }
 
-void writer_push_drop(struct volume *volume, struct store_key key, uint64_t generation)
+void writer_push_drop(struct volume *volume, uint64_t generation)
 {
 	struct job *job = must(malloc(sizeof(*job)));
 
-	*job = (struct job){ .kind = JOB_DROP, .key = key, .generation = generation };
+	*job = (struct job){ .kind = JOB_DROP, .generation = generation };
 	job_push(volume, job);
 }
 

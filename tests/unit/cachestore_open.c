@@ -54,7 +54,7 @@ static void file_write(const char *name, const char *text)
 /* As after a power cut: not clean, and another boot. */
 static void mark_power_cut(void)
 {
-	file_write("volume", "cachestore volume\nformat 1\nstate dirty\nboot 00000000-0000-0000-0000-000000000000\n");
+	file_write("volume", "cachestore volume\nformat 2\nstate dirty\nboot 00000000-0000-0000-0000-000000000000\n");
 }
 
 static size_t aside_count(void)
@@ -111,8 +111,8 @@ static void refusals_name_the_reason(void **state)
 	expect_refusal(&config, STORE_NOT_VOLUME, "not empty");
 	file_write("volume", "dear\n");
 	expect_refusal(&config, STORE_NOT_VOLUME, "not a volume's");
-	file_write("volume", "cachestore volume\nformat 2\nstate clean\nboot x\n");
-	expect_refusal(&config, STORE_VERSION, "format 2");
+	file_write("volume", "cachestore volume\nformat 99\nstate clean\nboot x\n");
+	expect_refusal(&config, STORE_VERSION, "format 99");
 	snprintf(deeper, sizeof(deeper), "%s/no/such", folder);
 	config.path = deeper;
 	expect_refusal(&config, STORE_NO_FOLDER, "No such file");
@@ -391,7 +391,7 @@ static void random_damage_never_gives_wrong_bytes(void **state)
 		}
 		volume_close(&volume);
 	}
-	assert_in_range(damaged, 5, 59);
+	assert_in_range(damaged, 1, 59);
 }
 
 static void of_two_records_with_one_block_the_newer_stays(void **state)
@@ -404,10 +404,9 @@ static void of_two_records_with_one_block_the_newer_stays(void **state)
 
 	assert_int_equal(txn_begin_write(&volume->env, &txn), 0);
 	for (uint64_t i = 1; i <= 5; i++) {
-		struct store_key key = { i, i };
-		struct record record = { .generation = i == 3 ? 99 : i, .body_size = 10, .key_text = SLICE("x"), .head = SLICE("y"), .extent_count = 1 };
+		struct record record = { .generation = i == 3 ? 99 : i, .key = { i, i }, .body_size = 10, .key_text = SLICE("x"), .head = SLICE("y"), .extent_count = 1 };
 
-		assert_int_equal(txn_put(&volume->env, txn, key, &record, &extent, false), 0);
+		assert_int_equal(txn_put(&volume->env, txn, &record, &extent, false), 0);
 	}
 	assert_int_equal(txn_commit(&txn), 0);
 	volume_close(&volume);
@@ -419,6 +418,36 @@ static void of_two_records_with_one_block_the_newer_stays(void **state)
 	volume_close(&volume);
 	volume = help_open(&config);
 	assert_int_equal(help_stat(volume).dropped_damaged, 0);
+	volume_close(&volume);
+}
+
+/* What a crash between two batches may leave: the older one goes, and what they share stays. */
+static void of_two_records_with_one_key_the_newer_stays(void **state)
+{
+	static const struct { uint64_t generation, key; struct extent extent; } rows[] = {
+		{ 1, 1, { 5, 1 } }, { 2, 2, { 6, 1 } }, { 3, 1, { 5, 1 } }, { 4, 3, { 8, 1 } }, { 7, 1, { 5, 1 } }, { 9, 2, { 7, 1 } },
+	};
+	struct store_config config = help_config(folder, 8 * MB);
+	struct volume *volume = help_open(&config);
+	MDB_txn *txn;
+	(void)state;
+
+	assert_int_equal(txn_begin_write(&volume->env, &txn), 0);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct record record = { .generation = rows[i].generation, .key = { rows[i].key, 0 }, .body_size = 10, .key_text = SLICE("x"),
+			.head = SLICE("y"), .extent_count = 1 };
+
+		assert_int_equal(txn_put(&volume->env, txn, &record, &rows[i].extent, true), 0);
+	}
+	assert_int_equal(txn_commit(&txn), 0);
+	volume_close(&volume);
+	volume = help_open(&config);
+	assert_int_equal(help_stat(volume).objects, 3);
+	assert_int_equal(help_stat(volume).dropped_damaged, 0);
+	assert_true(index_is_current(volume, (struct store_key){ 1, 0 }, 7));
+	assert_true(index_is_current(volume, (struct store_key){ 2, 0 }, 9));
+	assert_true(index_is_current(volume, (struct store_key){ 3, 0 }, 4));
+	assert_int_equal(help_stat(volume).live_bytes, 3 * 4096);
 	volume_close(&volume);
 }
 
@@ -437,6 +466,7 @@ int main(void)
 		TEST(a_damaged_index_is_set_aside),
 		TEST(random_damage_never_gives_wrong_bytes),
 		TEST(of_two_records_with_one_block_the_newer_stays),
+		TEST(of_two_records_with_one_key_the_newer_stays),
 	};
 
 	return cmocka_run_group_tests_name("cachestore: opening", tests, NULL, NULL);

@@ -335,7 +335,7 @@ static void purges_are_saved_with_the_index(void **state)
 	assert_int_equal(purge(volume, PURGE_KEY, true, "http://b/items"), 1);
 	volume_close(&volume);
 	for (int crash = 0; crash < 3; crash++) {
-		file_write(path, "volume", "cachestore volume\nformat 1\nstate dirty\nboot 00000000-0000-0000-0000-000000000000\n");
+		file_write(path, "volume", "cachestore volume\nformat 2\nstate dirty\nboot 00000000-0000-0000-0000-000000000000\n");
 		volume = help_open(&config);
 		assert_int_equal(help_stat(volume).purge_rules, 2);
 		looks(volume, "ssfsffff", pages);
@@ -349,40 +349,6 @@ static void purges_are_saved_with_the_index(void **state)
 	put(volume, pages[0], "/items\n");
 	assert_int_equal(look(volume, pages[0]), 'f');
 	volume_close(&volume);
-	help_remove(path);
-	free(path);
-}
-
-/* What a program of before there were purges has left: no table of them, records without a birth. */
-static void an_old_volume_goes_on(void **state)
-{
-	char *path = help_folder(), index[512];
-	struct store_config config = config_make(path, 0);
-	struct env env;
-	MDB_txn *txn = NULL;
-	MDB_dbi table;
-	(void)state;
-
-	snprintf(index, sizeof(index), "%s/index", path);
-	for (int suspect = 0; suspect < 2; suspect++) {
-		struct volume *volume = help_open(&config);
-
-		put(volume, pages[0], "");
-		volume_close(&volume);
-		assert_int_equal(env_make(&env, index, 4 * MB, 0), 0);
-		assert_int_equal(mdb_txn_begin(env.env, NULL, 0, &txn), 0);
-		assert_int_equal(mdb_dbi_open(txn, "rules", 0, &table), 0);
-		assert_int_equal(mdb_drop(txn, table, 1), 0);
-		assert_int_equal(mdb_txn_commit(txn), 0);
-		env_close(&env);
-		if (suspect)
-			file_write(path, "volume", "cachestore volume\nformat 1\nstate dirty\nboot 00000000-0000-0000-0000-000000000000\n");
-		volume = help_open(&config);
-		assert_int_equal(look(volume, pages[0]), 'f');
-		assert_int_equal(purge(volume, PURGE_PREFIX, true, ""), 1);
-		assert_int_equal(look(volume, pages[0]), 's');
-		volume_close(&volume);
-	}
 	help_remove(path);
 	free(path);
 }
@@ -560,7 +526,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(rules_go_when_nothing_is_left_or_a_wider_one_comes),
 		cmocka_unit_test(rules_are_bounded),
 		cmocka_unit_test(purges_are_saved_with_the_index),
-		cmocka_unit_test(an_old_volume_goes_on),
 		cmocka_unit_test(a_damaged_purge_is_a_damaged_index),
 		cmocka_unit_test(an_acknowledged_purge_survives_kill_9),
 		cmocka_unit_test(a_purge_holds_for_every_thread_at_once),

@@ -9,7 +9,7 @@ static const struct store_key key = { 0x0123456789abcdefu, 0xfedcba9876543210u }
 
 static struct record record_make(const char *text, const char *head, uint32_t extent_count, uint64_t body_size)
 {
-	return (struct record){ .generation = 77, .body_size = body_size, .body_checksum = 1, .head_checksum = 2,
+	return (struct record){ .generation = 77, .key = key, .body_size = body_size, .body_checksum = 1, .head_checksum = 2,
 		.meta = help_meta(99), .key_text = slice_str(text), .head = slice_str(head), .extent_count = extent_count };
 }
 
@@ -39,9 +39,10 @@ static void a_record_comes_back(void **state)
 	record.meta.born = 12345;
 	record.meta.tags = SLICE("a\nb\n");
 	len = record_size(&record);
-	record_encode(&record, key, extents, out);
-	assert_true(record_decode(slice_make(at_edge(out, len), len), key, 100, &back));
+	record_encode(&record, extents, out);
+	assert_true(record_decode(slice_make(at_edge(out, len), len), 77, 100, &back));
 	assert_int_equal(back.generation, 77);
+	assert_true(key_eq(back.key, key) && !back.head_apart);
 	assert_int_equal(back.body_size, 4 * 4096 - 5);
 	assert_true(slice_eq(back.key_text, SLICE("key")));
 	assert_true(slice_eq(back.head, SLICE("head")));
@@ -49,10 +50,10 @@ static void a_record_comes_back(void **state)
 	assert_true(slice_eq(back.meta.tags, SLICE("a\nb\n")));
 	assert_int_equal(record_extent(&back, 0).start, 10);
 	assert_int_equal(record_extent(&back, 1).start, 99);
-	record.head_number = 5;
+	record.head_apart = true;
 	len = record_size(&record);
-	record_encode(&record, key, extents, out);
-	assert_true(record_decode(slice_make(at_edge(out, len), len), key, 100, &back));
+	record_encode(&record, extents, out);
+	assert_true(record_decode(slice_make(at_edge(out, len), len), 77, 100, &back));
 	assert_null(back.head.ptr);
 	assert_int_equal(back.head.len, 4);
 }
@@ -65,18 +66,18 @@ static void a_changed_record_is_refused(void **state)
 	size_t len = record_size(&record);
 	(void)state;
 
-	record_encode(&record, key, &extent, out);
+	record_encode(&record, &extent, out);
 	for (size_t at = 0; at < len; at++)
 		for (int bit = 0; bit < 8; bit++) {
 			out[at] ^= (unsigned char)(1 << bit);
-			assert_false(record_decode(slice_make(at_edge(out, len), len), key, 100, &back));
+			assert_false(record_decode(slice_make(at_edge(out, len), len), 77, 100, &back));
 			out[at] ^= (unsigned char)(1 << bit);
 		}
 	for (size_t cut = 0; cut < len; cut++)
-		assert_false(record_decode(slice_make(at_edge(out, cut), cut), key, 100, &back));
-	assert_false(record_decode(slice_make((char *)out, len), (struct store_key){ key.hi, key.lo ^ 1 }, 100, &back));
-	assert_true(record_decode(slice_make((char *)out, len), key, 11, &back));
-	assert_false(record_decode(slice_make((char *)out, len), key, 10, &back));   /* block 10 is outside */
+		assert_false(record_decode(slice_make(at_edge(out, cut), cut), 77, 100, &back));
+	assert_false(record_decode(slice_make((char *)out, len), 78, 100, &back));
+	assert_true(record_decode(slice_make((char *)out, len), 77, 11, &back));
+	assert_false(record_decode(slice_make((char *)out, len), 77, 10, &back));   /* block 10 is outside */
 }
 
 static void extents_must_hold_the_body(void **state)
@@ -100,8 +101,8 @@ static void extents_must_hold_the_body(void **state)
 		struct record record = record_make("k", "h", rows[i].count, rows[i].body_size), back;
 		unsigned char out[1024];
 
-		record_encode(&record, key, rows[i].extents, out);
-		if (record_decode(slice_make((char *)out, record_size(&record)), key, 100, &back) != rows[i].good)
+		record_encode(&record, rows[i].extents, out);
+		if (record_decode(slice_make((char *)out, record_size(&record)), 77, 100, &back) != rows[i].good)
 			fail_msg("%s", rows[i].why);
 	}
 }
