@@ -201,8 +201,8 @@ static void index_relieve(struct volume *volume)
 
 static void bodies_write(struct volume *volume, struct job *jobs)
 {
+	struct gather *gather = gather_new(volume->folder.data_fd);
 	bool wrote = false;
-	int rc = 0;
 
 	for (struct job *job = jobs; job; job = job->next) {
 		struct body *body = job->object ? job->object->body : NULL;
@@ -217,9 +217,9 @@ static void bodies_write(struct volume *volume, struct job *jobs)
 		}
 		body_set_extents(body, extents, count);
 		job->allocated = wrote = true;
-		if ((rc = body_write_disk(body)) != 0)
-			job->err = env_error(rc) == STORE_DISK_FULL ? STORE_DISK_FULL : STORE_DISK_ERROR;
+		gather_job(gather, job);
 	}
+	gather_end(gather);
 	if (!wrote || fdatasync(volume->folder.data_fd) == 0)
 		return;
 	for (struct job *job = jobs; job; job = job->next)

@@ -6,8 +6,6 @@
 
 #include <sys/uio.h>
 
-enum { WRITE_PIECES = 64 };
-
 static struct body *body_alloc(struct volume *volume, uint64_t size, size_t inline_bytes)
 {
 	struct body *body = must(malloc(sizeof(*body) + inline_bytes));
@@ -323,51 +321,4 @@ ssize_t body_read_disk(struct body *body, uint64_t offset, void *buf, size_t len
 		from += bytes;
 	}
 	return (ssize_t)done;
-}
-
-/* Writes `len` bytes of the body from `offset` to `at` in the file, padded with zeros to whole blocks: a part of a block
- * would make the kernel read the rest of the page first. */
-static int extent_write(const struct body *body, uint64_t offset, uint64_t len, uint64_t at)
-{
-	static const char zeros[BLOCK_BYTES];
-	struct iovec iov[WRITE_PIECES + 1];
-
-	while (len > 0) {
-		int count = body_peek(body, offset, len, iov, WRITE_PIECES);
-		uint64_t bytes = 0;
-		ssize_t n;
-
-		for (int i = 0; i < count; i++)
-			bytes += iov[i].iov_len;
-		CHECK(bytes > 0);
-		if (bytes == len && len % BLOCK_BYTES != 0)
-			iov[count++] = (struct iovec){ (void *)zeros, BLOCK_BYTES - len % BLOCK_BYTES };
-		n = pwritev(body->volume->folder.data_fd, iov, count, (off_t)at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? errno : EIO;
-		if ((uint64_t)n >= len)
-			break;
-		offset += (uint64_t)n;
-		at += (uint64_t)n;
-		len -= (uint64_t)n;
-	}
-	return 0;
-}
-
-int body_write_disk(struct body *body)
-{
-	uint64_t size = atomic_load(&body->size), offset = 0;
-	int rc = 0;
-
-	for (uint32_t i = 0; rc == 0 && i < body->extent_count; i++) {
-		uint64_t len = (uint64_t)body->extents[i].count * BLOCK_BYTES;
-
-		if (len > size - offset)
-			len = size - offset;
-		rc = extent_write(body, offset, len, (uint64_t)body->extents[i].start * BLOCK_BYTES);
-		offset += len;
-	}
-	return rc;
 }

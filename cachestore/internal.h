@@ -4,7 +4,7 @@
  *   volume.c   open, close, stat; folder.c the files; env.c the LMDB environment; salvage.c after a crash; scan.c the start
  *   object.c   objects and their life; body.c bytes of a body: chunks in memory, extents on disk, waiters
  *   index.c    RAM index: key -> entry; ram.c which whole objects stay in memory; evict.c which leave the disk
- *   writer.c   the thread that stores (queue, batches); batch.c one batch; loader.c the thread that reads
+ *   writer.c   the thread that stores (queue, batches); batch.c one batch; gather.c its bodies; loader.c the thread that reads
  *   txn.c      the only file that calls mdb_txn_*; record.c object <-> bytes; blocks.c who owns which block
  *   rules.c    the purges in force; purge.c what callers ask of them; purger.c the thread that counts, drops and tidies
  *
@@ -108,8 +108,6 @@ void body_uncharge(struct body *body);
 void body_set_extents(struct body *body, struct extent *extents, uint32_t count);
 /* Reads from disk; flags: 0 or RWF_NOWAIT. Bytes, 0 at the end, or -errno. */
 ssize_t body_read_disk(struct body *body, uint64_t offset, void *buf, size_t len, int flags);
-/* Writes all chunks to the extents. 0 or an errno. */
-int body_write_disk(struct body *body);
 /* Copies from memory. */
 ssize_t body_copy(const struct body *body, uint64_t offset, void *buf, size_t len);
 int body_peek(const struct body *body, uint64_t offset, uint64_t max, struct iovec *iov, int count);
@@ -341,6 +339,11 @@ void writer_push_drop(struct volume *volume, uint64_t generation);
 /* Takes the row. */
 void writer_push_rule(struct volume *volume, struct rule_row *row, enum store_err *ret_err);
 void batch_store(struct volume *volume, struct job *jobs);
+/* Writes the bodies of jobs, in the order of the queue, to their extents; sets job->err of those that could not be. gather.c */
+struct gather;
+struct gather *gather_new(int fd);
+void gather_job(struct gather *gather, struct job *job);
+void gather_end(struct gather *gather);         /* writes the rest, frees */
 void doomed_push(struct writer *writer, struct doomed doomed);
 
 struct load_job {
