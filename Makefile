@@ -9,6 +9,7 @@
 #   make conformance  what passes of the table of RFC 9111 and its relatives (CONFORMANCE=--strict: fail when a row does)
 #   make fuzz       each fuzz target for a short time (FUZZ_SECONDS=10)
 #   make bench      requests per CPU-second beside nginx and haproxy; and every request counted
+#   make bench-store  the store beside the disk itself: filling, full, hits (STORE_MB=2048)
 #   make layers     check that no room includes what is above it
 #   make docs-check check that the manual pages and the README say what the programs do
 #   make clean
@@ -35,7 +36,7 @@ LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 
 .SECONDARY:   # objects are kept: they are asked for again
-.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench run stop test deps
+.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-store run stop test deps
 all: $(OUT)/proxyd $(OUT)/logaudit
 
 help: ; @sed -n '/^[^#]/q; s/^# \{0,1\}//p' Makefile
@@ -107,7 +108,11 @@ $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/proxyd.a $(OUT)/logaudit.a 
 
 # Benchmarks: a program of tests/bench/<name>.c, and the scripts that measure beside others.
 $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/proxyd.a $(OUT)/cachestore.a $(OUT)/conf.a
-	@mkdir -p $(@D); $(CC) $(LDFLAGS) -o $@ $^ $(LIBS_proxyd)
+	@mkdir -p $(@D); $(CC) $(LDFLAGS) -o $@ $^ $(LIBS_proxyd) -lm
+STORE_MB ?= 2048
+bench-store: $(OUT)/bench/store
+	mkdir -p $(OUT)/bench-volume && $< $(OUT)/bench-volume $(STORE_MB); rm -rf $(OUT)/bench-volume
+
 bench: all
 	@sh tests/deps.sh install build bench
 	OUT=$(OUT) bash tests/bench/hit.sh

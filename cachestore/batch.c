@@ -104,7 +104,7 @@ static int batch_commit(struct batch *batch)
 {
 	struct volume *volume = batch->volume;
 	struct writer *writer = &volume->writer;
-	uint64_t start_us = now_us(), pages = 0, took_us;
+	uint64_t start_us = now_us(), pages = 0;
 	int rc = txn_begin_write(&volume->env, &batch->txn);
 
 	for (size_t i = 0; rc == 0 && i < writer->doomed_count; i++)
@@ -123,10 +123,7 @@ static int batch_commit(struct batch *batch)
 		writer->index_pages = pages;
 		writer->doomed_count = 0;
 		writer->doomed_blocks = 0;
-		atomic_fetch_add(&volume->commits, 1);
-		took_us = now_us() - start_us;
-		if (took_us > atomic_load(&volume->commit_us_max))
-			atomic_store(&volume->commit_us_max, took_us);
+		volume_commit_took(volume, now_us() - start_us);
 	}
 	changes_drop(batch, rc == 0);
 	return rc;

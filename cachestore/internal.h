@@ -39,6 +39,7 @@ enum {
 	BATCH_BYTES_DEFAULT = 8 * 1024 * 1024, BATCH_US_DEFAULT = 50 * 1000,
 	BATCH_JOBS_MAX = 4096,
 	QUEUE_JOBS_MAX = 65536,
+	COMMIT_TIMES = 128,
 	DISK_ERRORS_MAX = 3,                 /* batches in a row, then the volume is set aside */
 };
 #define VOLUME_SIZE_MIN ((uint64_t)4 << 20)
@@ -503,6 +504,7 @@ struct volume {
 	_Atomic uint64_t generation;            /* the last one given */
 	_Atomic uint64_t objects, ram_bytes, fill_bytes;
 	_Atomic uint64_t hits_disk, puts, stored, evicted, dropped_damaged, dropped_error, commits, commit_us_max;
+	_Atomic uint32_t commit_times[COMMIT_TIMES];   /* by quarters of octaves of microseconds */
 	_Atomic uint64_t event_us[EVENT_COUNT];
 	atomic_bool failed, closed, index_damaged;
 };
@@ -510,6 +512,7 @@ struct volume *volume_ref(struct volume *volume);
 void volume_unref(struct volume *volume);
 /* At most once a minute for each kind. */
 void volume_event(struct volume *volume, enum event_kind kind, int level, const char *text);
+void volume_commit_took(struct volume *volume, uint64_t us);       /* counts one */
 void volume_fail(struct volume *volume, enum store_err err, const char *text);
 
 /* path/name into out; false: too long. */

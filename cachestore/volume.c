@@ -73,6 +73,39 @@ void volume_fail(struct volume *volume, enum store_err err, const char *text)
 	volume_event(volume, EVENT_failed, STORE_EVENT_error, text);
 }
 
+/* ---- times of commits ---- */
+
+static size_t commit_bucket(uint64_t us)
+{
+	unsigned octave = 63 - (unsigned)__builtin_clzll(us | 4);
+	size_t bucket = (octave - 2) * 4 + (us >> (octave - 2) & 3);
+
+	return bucket < COMMIT_TIMES ? bucket : COMMIT_TIMES - 1;
+}
+
+void volume_commit_took(struct volume *volume, uint64_t us)
+{
+	atomic_fetch_add(&volume->commits, 1);
+	atomic_fetch_add(&volume->commit_times[commit_bucket(us)], 1);
+	if (us > atomic_load(&volume->commit_us_max))
+		atomic_store(&volume->commit_us_max, us);
+}
+
+/* The upper end of the bucket where that part of all commits is reached. */
+static uint64_t commit_percentile(const struct volume *volume, unsigned percent)
+{
+	uint64_t want = (atomic_load(&volume->commits) * percent + 99) / 100, seen = 0, max = atomic_load(&volume->commit_us_max);
+
+	for (size_t bucket = 0; bucket < COMMIT_TIMES; bucket++) {
+		uint64_t end = ((uint64_t)(4 + bucket % 4) + 1) << (bucket / 4);
+
+		seen += atomic_load(&volume->commit_times[bucket]);
+		if (seen >= want)
+			return end < max ? end : max;
+	}
+	return max;
+}
+
 /* Everything that a size decides. A batch must leave most of a small volume, and most of a small map, alone. */
 static struct volume *volume_make(const struct store_config *config, const struct geometry *geometry)
 {
@@ -283,7 +316,9 @@ void volume_stat(struct volume *volume, struct volume_stat *ret_stat)
 		.hits_disk = atomic_load(&volume->hits_disk), .puts = atomic_load(&volume->puts),
 		.stored = atomic_load(&volume->stored), .evicted = atomic_load(&volume->evicted),
 		.dropped_damaged = atomic_load(&volume->dropped_damaged), .dropped_error = atomic_load(&volume->dropped_error),
-		.commits = atomic_load(&volume->commits), .commit_us_max = atomic_load(&volume->commit_us_max),
+		.commits = atomic_load(&volume->commits), 
+		.commit_us_p50 = commit_percentile(volume, 50), .commit_us_p99 = commit_percentile(volume, 99),
+		.commit_us_max = atomic_load(&volume->commit_us_max),
 		.purges = atomic_load(&volume->rules.purges), .purged = atomic_load(&volume->rules.purged),
 		.failed = atomic_load(&volume->failed),
 	};
