@@ -8,6 +8,8 @@
 bool deliver_head(struct request *request);
 /* A GET with Range, answered with 200 from an object of known size: 206, 416, or as it is (RFC 9110 section 14.2). */
 void deliver_ranges(struct request *request, const struct stored_view *view, struct answer *answer);
+/* A stored part, or what a part was completed to: the range that the client asked for. False: it is not in there. */
+bool deliver_part(struct request *request, const struct stored_view *view, struct answer *answer);
 /* Several ranges: the next one, or the closing line. */
 void deliver_next_range(struct request *request);
 

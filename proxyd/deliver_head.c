@@ -10,7 +10,7 @@ static enum cache_fwd fwd_of(const struct request *r)
 	case VERDICT_off: case VERDICT_hit_for_miss: return FWD_bypass;
 	case VERDICT_revalidated: return FWD_stale;
 	case VERDICT_hit_stale: return r->fetch_started ? FWD_stale : FWD_none;
-	default: return r->was_stale ? FWD_stale : r->variant_known ? FWD_vary_miss : FWD_uri_miss;
+	default: return r->joint ? FWD_partial : r->was_stale ? FWD_stale : r->variant_known ? FWD_vary_miss : FWD_uri_miss;
 	}
 }
 
@@ -79,7 +79,7 @@ static void log_view(struct request *r, const struct stored_view *view)
 /* The client's own copy may do (RFC 9110 section 13.2.2): asked of what the cache holds, or has just fetched for itself. */
 static bool client_has_it(struct request *r, const struct stored_view *view, unsigned status)
 {
-	if (!r->use_cache || status != 200 || (r->head.method != METHOD_GET && r->head.method != METHOD_HEAD))
+	if (!r->use_cache || (status != 200 && status != 206) || (r->head.method != METHOD_GET && r->head.method != METHOD_HEAD))
 		return false;
 	if (!r->head.times[FIELD_if_none_match] && !r->head.times[FIELD_if_modified_since])
 		return false;
@@ -101,6 +101,12 @@ static bool head_of_object(struct request *r, struct answer *answer)
 	r->log.lifetime_by = stored_lifetime_by(meta->flags);
 	if (object_size(r->object) != STORE_SIZE_UNKNOWN)
 		r->log.object_bytes = (int64_t)object_size(r->object);
+	if (meta->flags & STORED_PART) {
+		r->base = view.fixed.from;
+		r->total = view.fixed.total;
+	} else {
+		r->total = object_size(r->object);
+	}
 	if (view.spec.len && r->variant_text.len)
 		r->log.variant = r->variant_key.hi;
 	if (r->first_head.len && r->object == r->filling && !stored_read(r->first_head, &view))
@@ -116,6 +122,8 @@ static bool head_of_object(struct request *r, struct answer *answer)
 		answer->length = UINT64_MAX;
 		answer->body = ANSWER_NO_BODY;
 		r->blocks[0] = stored_block_304(&r->arena, view.block);
+	} else if (meta->flags & STORED_PART) {
+		return deliver_part(r, &view, answer);
 	} else {
 		deliver_ranges(r, &view, answer);
 	}

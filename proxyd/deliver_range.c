@@ -2,11 +2,14 @@
 #include "deliver.h"
 #include "http_cache.h"
 #include "http_range.h"
+#include "parts.h"
 
 #include <stdio.h>
 
 static struct slice content_range(struct request *r, const struct byte_range *range, uint64_t size)
 {
+	if (size == UINT64_MAX)
+		return arena_printf(&r->arena, "bytes %llu-%llu/*", (unsigned long long)range->from, (unsigned long long)range->to);
 	return arena_printf(&r->arena, "bytes %llu-%llu/%llu", (unsigned long long)range->from, (unsigned long long)range->to, (unsigned long long)size);
 }
 
@@ -25,7 +28,7 @@ static struct slice part_text(struct request *r, size_t at)
 	text_add(&text, SLICE("\r\n"));
 	if (r->log.resp_type.len)
 		text_add_field(&text, SLICE("Content-Type"), r->log.resp_type);
-	text_add_field(&text, SLICE("Content-Range"), content_range(r, &r->ranges[at], object_size(r->object)));
+	text_add_field(&text, SLICE("Content-Range"), content_range(r, &r->ranges[at], r->total));
 	text_add(&text, SLICE("\r\n"));
 	return text_slice(&text);
 }
@@ -33,8 +36,8 @@ static struct slice part_text(struct request *r, size_t at)
 static void begin_range(struct request *r, size_t at)
 {
 	r->range_at = at;
-	r->part = part_text(r, at);
-	r->part_sent = 0;
+	r->range_text = part_text(r, at);
+	r->range_text_sent = 0;
 	if (at < r->range_count) {
 		r->sent = r->ranges[at].from;
 		r->body_end = r->ranges[at].to + 1;
@@ -73,7 +76,7 @@ static void answer_one(struct request *r, struct answer *answer)
 	r->sent = r->ranges[0].from;
 	r->body_end = r->ranges[0].to + 1;
 	answer->length = r->body_end - r->sent;
-	add_field(r, SLICE("Content-Range"), content_range(r, &r->ranges[0], object_size(r->object)));
+	add_field(r, SLICE("Content-Range"), content_range(r, &r->ranges[0], r->total));
 }
 
 static void answer_several(struct request *r, const struct stored_view *view, struct answer *answer)
@@ -96,7 +99,7 @@ static void answer_none(struct request *r, const struct stored_view *view, struc
 	answer->length = 0;
 	r->body_end = 0;
 	r->blocks[0] = block_without_type(r, view->block);
-	add_field(r, SLICE("Content-Range"), arena_printf(&r->arena, "bytes */%llu", (unsigned long long)object_size(r->object)));
+	add_field(r, SLICE("Content-Range"), arena_printf(&r->arena, "bytes */%llu", (unsigned long long)r->total));
 }
 
 void deliver_ranges(struct request *r, const struct stored_view *view, struct answer *answer)
@@ -128,4 +131,27 @@ void deliver_ranges(struct request *r, const struct stored_view *view, struct an
 		answer_one(r, answer);
 	else
 		answer_several(r, view, answer);
+}
+
+bool deliver_part(struct request *r, const struct stored_view *view, struct answer *answer)
+{
+	uint64_t size = object_size(r->object);
+	struct byte_range *range = arena_alloc(&r->arena, sizeof(*range));
+
+	if (!range || size == 0)
+		return false;
+	*range = (struct byte_range){ r->base, r->base + size - 1 };
+	/* What has just been fetched for this request alone is what the origin answered: it goes out as it is. */
+	if ((r->object != r->filling || r->joint) && !part_range(r, r->total, range)) {
+		answer_none(r, view, answer);
+		return true;
+	}
+	if (range->from < r->base || range->to >= r->base + size)
+		return false;
+	r->ranges = range;
+	r->range_count = 1;
+	answer->status = 206;
+	answer->body = ANSWER_LENGTH;
+	answer_one(r, answer);
+	return true;
 }

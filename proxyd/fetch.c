@@ -3,6 +3,8 @@
 #include "http_cache.h"
 #include "tags.h"
 #include "key_rules.h"
+#include "parts.h"
+#include "joint.h"
 
 enum { SPEC_MAX = 2 * VARY_SPEC_MAX };
 
@@ -70,12 +72,14 @@ static struct verdict_store judge(struct request *r, const struct http_head *hea
 
 	/* What is stored answers GET: an answer to HEAD is judged for the stored one that it speaks of, one to POST for what it
 	 * says it is. */
-	struct http_head asked = r->head;
+	struct http_head asked = r->head, answer = *head;
 	if (asked.method == METHOD_HEAD || r->post_as_get) {
 		asked.method = METHOD_GET;
 		asked.framing = FRAMING_none;
 	}
-	return cache_may_store(&asked, head, &with);
+	if (r->fetch_part.total)
+		answer.status = 200;           /* a part is judged as the whole would be */
+	return cache_may_store(&asked, &answer, &with);
 }
 
 static struct object_meta meta_of(const struct verdict_store *v, unsigned status, int64_t now_us, bool variant)
@@ -106,7 +110,7 @@ static enum nostore reason_not_to_try(const struct request *r, const struct verd
 }
 
 /* Who waits for it may have it, unless a purge came while it was asked for. */
-static void share(struct request *r, struct object *object, struct store_key key)
+void fetch_share(struct request *r, struct object *object, struct store_key key)
 {
 	if (r->flight && object_is_purged(object))
 		flight_repeat(&r->flight);
@@ -148,6 +152,25 @@ static bool is_error_over_good(struct request *r, unsigned status, struct store_
 	return good;
 }
 
+/* r->filling: the whole under the key of its URL or variant, or a part under one beside. A part that is the whole is one. */
+static enum store_err new_object(struct request *r, struct object_meta *meta, struct slice kept, uint64_t size)
+{
+	bool variant = meta->flags & STORED_VARIANT;
+	const struct content_range *part = &r->fetch_part;
+
+	if (!part_key_make(r))
+		return STORE_TOO_LARGE;
+	if (part->total && !(part->from == 0 && part->to + 1 == part->total)) {
+		meta->flags |= STORED_PART;
+		meta->status = 206;
+		stored_set_part(kept, part->from, part->total);
+		return object_new(r->volume, r->part_key, r->part_text, meta, kept, size, &r->filling);
+	}
+	if (part->total)
+		meta->status = 200;
+	return object_new(r->volume, variant ? r->variant_key : r->key, variant ? r->variant_text : r->key_text, meta, kept, size, &r->filling);
+}
+
 /* Begins to fill an object with the answer. */
 static enum nostore begin_filling(struct request *r, const struct http_head *head, const struct verdict_store *v, const struct cache_control *cc)
 {
@@ -178,15 +201,14 @@ static enum nostore begin_filling(struct request *r, const struct http_head *hea
 	if (meta.tags.len > STORE_TAGS_MAX)
 		return NOSTORE_too_many_tags;
 	uint64_t size = head->framing == FRAMING_length ? head->length : head->framing == FRAMING_none ? 0 : STORE_SIZE_UNKNOWN;
-	enum store_err err = object_new(r->volume, spec_len ? r->variant_key : r->key, spec_len ? r->variant_text : r->key_text,
-		&meta, kept, size, &r->filling);
+	enum store_err err = new_object(r, &meta, kept, size);
 	if (err)
 		return fetch_nostore(err);
 	r->log.variant = spec_len ? r->variant_key.hi : 0;
 	object_unref(&r->object);
 	r->object = object_ref(r->filling);
 	r->source = SOURCE_object;
-	share(r, r->filling, spec_len ? r->variant_key : r->key);
+	fetch_share(r, r->filling, spec_len ? r->variant_key : r->key);
 	if (r->hit_for_miss)
 		flight_forget(asked);
 	return NOSTORE_none;
@@ -261,6 +283,21 @@ static bool confirms(const struct stored_view *view, const struct http_head *hea
 	return !modified.len || !view->last_modified.len || slice_eq(modified, view->last_modified);
 }
 
+bool fetch_merge(struct request *r, const struct object *old, const struct stored_view *view, const struct http_head *head,
+	struct slice *ret_kept, struct object_meta *ret_meta)
+{
+	struct http_head merged = { 0 };
+
+	*ret_kept = stored_update(&r->arena, view, head, r->location->targeted);
+	if (!ret_kept->len || ret_kept->len > STORE_HEAD_MAX || !merged_head(r, *ret_kept, &merged))
+		return false;
+	struct verdict_store v = judge(r, &merged);
+	*ret_meta = meta_of(&v, 200, r->worker->steady_us, view->spec.len > 0);
+	ret_meta->born = r->fetch_born;
+	ret_meta->tags = tags_are_in(head) ? r->tags : object_meta(old)->tags;
+	return v.reason == NOSTORE_none && r->tags.len <= STORE_TAGS_MAX;
+}
+
 /* The stored answer gets the fields of one that speaks of it (a 304, or an answer to HEAD). Returns what may be served now,
  * a reference, or NULL: it cannot be done. *ret_shared: others may have it, too. */
 static struct object *renew(struct request *r, const struct stored_view *view, const struct http_head *head, bool *ret_shared)
@@ -271,18 +308,20 @@ static struct object *renew(struct request *r, const struct stored_view *view, c
 
 	if (!kept.len || kept.len > STORE_HEAD_MAX || !merged_head(r, kept, &merged))
 		return NULL;
-	merged.status = object_meta(r->stale)->status;
+	bool part = object_meta(r->stale)->flags & STORED_PART;
+	merged.status = part ? 200 : object_meta(r->stale)->status;
 	struct verdict_store v = judge(r, &merged);
 	if (!v.reason && r->tags.len > STORE_TAGS_MAX)
 		v.reason = NOSTORE_too_many_tags;
 	*ret_shared = v.reason == NOSTORE_none;
 	if (v.reason) {
 		/* It may be served now, but not again. */
-		volume_drop(r->volume, view->spec.len ? r->variant_key : r->key, r->stale);
+		volume_drop(r->volume, stored_key(r, view, r->stale), r->stale);
 		r->log.nostore = (uint8_t)v.reason;
 		return object_ref(r->stale);
 	}
-	struct object_meta meta = meta_of(&v, merged.status, r->worker->steady_us, view->spec.len > 0);
+	struct object_meta meta = meta_of(&v, object_meta(r->stale)->status, r->worker->steady_us, view->spec.len > 0);
+	meta.flags |= part ? STORED_PART : 0;
 	meta.born = r->fetch_born;
 	meta.tags = tags_are_in(head) ? r->tags : object_meta(r->stale)->tags;
 	enum store_err err = object_refresh(r->stale, &meta, kept, &fresh);
@@ -304,7 +343,7 @@ static bool take_304(struct request *r, const struct http_head *head)
 	if (!fresh)
 		return false;
 	if (shared)
-		share(r, fresh, view.spec.len ? r->variant_key : r->key);
+		fetch_share(r, fresh, view.spec.len ? r->variant_key : r->key);
 	object_unref(&r->stale);
 	r->stale = fresh;
 	fetch_use_stale(r, VERDICT_revalidated);
@@ -324,13 +363,31 @@ static void retire_stale(struct request *r, const struct http_head *head)
 		&& head->status == object_meta(r->stale)->status && confirms(&view, head)
 		&& (declared_length(head) == UINT64_MAX || declared_length(head) == object_size(r->stale));
 	struct object *fresh = same ? renew(r, &view, head, &shared) : NULL;
-	if (!fresh && (r->head.method == METHOD_HEAD || r->may_store))
-		volume_drop(r->volume, r->variant_text.len ? r->variant_key : r->key, r->stale);
+	if (!fresh && (r->head.method == METHOD_HEAD || r->may_store) && stored_read(object_head(r->stale), &view))
+		volume_drop(r->volume, stored_key(r, &view, r->stale), r->stale);
 	object_unref(&fresh);
 	object_unref(&r->stale);
 }
 
 /* ---- the head ---- */
+
+/* The answer to a request for what a stored part lacks. False: it is to be judged like any other. */
+static bool complete_part(struct request *r, const struct http_head *head)
+{
+	if (!r->part)
+		return false;
+	if (joint_take_head(r, head))
+		return true;
+	/* Not of the same bytes, or not what was asked for. A failing origin says nothing of what is stored. */
+	if (head->status < 500)
+		joint_drop_part(r);
+	if (r->joint)
+		fetch_stop(r, END_origin_invalid);
+	else if (head->status == 206 || head->status == 416 || head->status == 412)
+		r->fetch_again = true;
+	object_unref(&r->part);
+	return r->joint || r->fetch_again;
+}
 
 void fetch_take_head(struct request *r, const struct http_head *head)
 {
@@ -342,6 +399,8 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 		r->tags.len = SIZE_MAX;
 	if (!r->location->set.cache_tags_visible)
 		tags_hide(head);
+	if (complete_part(r, head))
+		return;
 	if (r->revalidating && head->status == 304) {
 		if (!take_304(r, head))
 			r->fetch_again = true;
@@ -355,6 +414,8 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 	/* Not by rules for the key: a POST goes to the origin whole, with what others must not get an answer by. */
 	r->post_as_get = r->head.method == METHOD_POST && r->volume && !key_has_rules(r->location) && !r->log.req_login && head->status >= 200 && head->status < 300
 		&& request_names_itself(r, http_header_value(head, FIELD_content_location)) && request_key_make(r);
+	if (!part_of_answer(r, head, &r->fetch_part))
+		r->fetch_part.total = 0;
 	retire_stale(r, head);
 	object_unref(&r->stale);
 	cache_control_effective(head, r->location->targeted, &cc);

@@ -14,5 +14,18 @@ void fetch_use_stale(struct request *request, enum verdict verdict);
 /* The URL's index of Vary specs learns of the variant that was stored. */
 void fetch_update_vary_index(struct request *request);
 enum nostore fetch_nostore(enum store_err err);
+/* The stored fields with those of an answer that speaks of the same representation, and what is kept beside them. False: they
+ * cannot be kept. */
+bool fetch_merge(struct request *request, const struct object *old, const struct stored_view *view, const struct http_head *head,
+	struct slice *ret_kept, struct object_meta *ret_meta);
+/* Who waits for it may have it, unless a purge came while it was asked for. */
+void fetch_share(struct request *request, struct object *object, struct store_key key);
+
+/* step_fetch.c. Asks the origin once more, for the same answer to the client. False: it cannot be asked. */
+bool fetch_ask_on(struct request *request);
+/* Everything has come, or nothing more will. */
+void fetch_ended(struct request *request, enum end end);
+/* Stops what is under way. */
+void fetch_stop(struct request *request, enum end end);
 
 #endif

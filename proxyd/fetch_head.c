@@ -2,16 +2,24 @@
  * configuration sets. */
 #include "request.h"
 #include "key_rules.h"
+#include "joint.h"
 
 #include <stdio.h>
 
 enum { FORWARDING_LOGGED = 3 };            /* X-Forwarded-For, -Proto and -Host: the column fwd_sent */
 
-/* What the cache asks for is the whole, unconditional answer, whatever this client has already. */
-static bool is_condition(enum http_field id)
+/* What the cache asks for is the whole, unconditional answer, whatever this client has already; or the client's range, then
+ * with the client's conditions unless it has conditions of its own. */
+static bool is_left_out(const struct request *r, enum http_field id)
 {
-	return id == FIELD_if_none_match || id == FIELD_if_modified_since || id == FIELD_if_match || id == FIELD_if_unmodified_since
-		|| id == FIELD_if_range || id == FIELD_range;
+	switch (id) {
+	case FIELD_if_none_match: case FIELD_if_modified_since: case FIELD_if_match: case FIELD_if_unmodified_since:
+		return !r->ranged || r->stale || r->part;
+	case FIELD_range: case FIELD_if_range:
+		return !r->ranged || r->part;
+	default:
+		return false;
+	}
 }
 
 static bool is_set_by_config(const struct request *r, struct slice name)
@@ -58,7 +66,7 @@ static bool is_passed_on(const struct request *r, const struct http_header *h)
 
 	if (h->dropped || is_ours(r, id) || is_forged(r, h))
 		return false;
-	if (r->use_cache && r->may_store && is_condition(id))
+	if (r->use_cache && r->may_store && is_left_out(r, id))
 		return false;
 	return !is_set_by_config(r, h->name);
 }
@@ -196,6 +204,8 @@ struct slice request_origin_head(struct request *r)
 		add_validators(&text, r);
 	if (key_has_rules(r->location))
 		add_key_fields(&text, r);
+	if (r->part)
+		joint_add_fields(r, &text);
 	add_forwarding(&text, r);
 	add_max_forwards(&text, r);
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)r->log.rid);

@@ -50,6 +50,56 @@ static bool is_worth_it(const struct byte_range *ranges, size_t count, uint64_t 
 	return count == 1 || total < size;
 }
 
+struct range_asked range_ask(struct slice value)
+{
+	struct slice unit = SLICE("bytes="), spec;
+	struct range_asked asked = { ASKED_none, 0, 0 };
+	size_t specs = 0;
+
+	if (value.len < unit.len || !slice_eq_nocase(slice_make(value.ptr, unit.len), unit))
+		return asked;
+	const char *pos = value.ptr + unit.len, *end = value.ptr + value.len;
+	while (http_value_next(&pos, end, &spec)) {
+		const char *at = spec.ptr, *stop = spec.ptr + spec.len;
+		bool has_from, has_to;
+		struct range_asked one = { ASKED_from_to, take_number(&at, stop, &has_from), 0 };
+
+		if (at == stop || *at++ != '-')
+			return (struct range_asked){ ASKED_none, 0, 0 };
+		one.to = take_number(&at, stop, &has_to);
+		if (at != stop || (!has_from && !has_to) || (has_from && has_to && one.to < one.from))
+			return (struct range_asked){ ASKED_none, 0, 0 };
+		one.kind = !has_from ? ASKED_last : has_to ? ASKED_from_to : ASKED_from;
+		if (specs++ == 0)
+			asked = one;
+	}
+	if (specs > 1)
+		asked = (struct range_asked){ ASKED_several, asked.kind == ASKED_last ? 0 : asked.from, 0 };
+	return asked;
+}
+
+bool content_range_parse(struct slice value, struct content_range *ret_range)
+{
+	const struct slice unit = SLICE("bytes ");
+	const char *pos = value.ptr + unit.len, *end = value.ptr + value.len;
+	bool any;
+
+	if (value.len <= unit.len || !slice_eq_nocase(slice_make(value.ptr, unit.len), unit))
+		return false;
+	ret_range->from = take_number(&pos, end, &any);
+	if (!any || pos == end || *pos++ != '-')
+		return false;
+	ret_range->to = take_number(&pos, end, &any);
+	if (!any || pos == end || *pos++ != '/' || ret_range->to < ret_range->from || ret_range->to >= UINT64_MAX - 1)
+		return false;
+	if (end - pos == 1 && *pos == '*') {
+		ret_range->total = UINT64_MAX;
+		return true;
+	}
+	ret_range->total = take_number(&pos, end, &any);
+	return any && pos == end && ret_range->total > ret_range->to && ret_range->total != UINT64_MAX;
+}
+
 enum range_answer range_parse(struct slice value, uint64_t size, struct byte_range ranges[RANGES_MAX], size_t *ret_count)
 {
 	struct slice unit = SLICE("bytes="), spec;

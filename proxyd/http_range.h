@@ -15,6 +15,22 @@ enum range_answer {
 	RANGE_parts,                   /* *ret_count ranges, as asked for, in their order: 206 */
 	RANGE_unsatisfiable,           /* well-formed, and none of it lies within the body: 416 */
 };
+/* What a Range asks for, before the size is known. */
+enum range_kind {
+	ASKED_none,                    /* no range at all, another unit, or malformed */
+	ASKED_from_to,                 /* bytes=from-to */
+	ASKED_from,                    /* bytes=from- */
+	ASKED_last,                    /* bytes=-to: the last `to` bytes */
+	ASKED_several,                 /* from: where the first of them begins, 0 when that is not known */
+};
+struct range_asked { enum range_kind kind; uint64_t from, to; };
+struct range_asked range_ask(struct slice value);
+
+/* Content-Range of a 206 (section 14.4): "bytes from-to/total", total UINT64_MAX for "*". False: malformed, another unit, or
+ * impossible. */
+struct content_range { uint64_t from, to, total; };
+bool content_range_parse(struct slice value, struct content_range *ret_range);
+
 enum range_answer range_parse(struct slice value, uint64_t size, struct byte_range ranges[RANGES_MAX], size_t *ret_count);
 
 /* Does Range apply, as far as If-Range says (section 13.1.5)? True without If-Range. An entity tag must match strongly; a

@@ -48,6 +48,9 @@ static void drop(struct request *r, const struct target *target)
 	} else {
 		drop_object(r->volume, key, object);
 	}
+	text_add(&text, SLICE("\npart"));
+	if (!text.overflowed)
+		volume_drop(r->volume, store_key_make(text_slice(&text)), NULL);
 }
 
 static bool same_host(struct slice authority, const struct target *own)

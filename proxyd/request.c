@@ -1,5 +1,6 @@
 /* A request's life: beginning, the loop over its steps, the events that come to it. The list of steps is in request.h. */
 #include "request.h"
+#include "joint.h"
 
 #include <stdlib.h>
 
@@ -128,7 +129,9 @@ static void request_end(struct request *r)
 		object_unwait(r->object, &r->object_waiter);
 	object_unref(&r->object);
 	object_unref(&r->stale);
+	object_unref(&r->part);
 	object_unref(&r->filling);
+	joint_free(r);
 	free(r->hold_buf);
 	free(r->pipe_buf);
 	request_unlink(r);

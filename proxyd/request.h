@@ -43,6 +43,9 @@ struct conf_hold {
 	size_t uses;
 };
 
+/* How a stored part becomes more than it is: joint.h. All of it in bytes of the whole, ends included. */
+struct join_plan { struct byte_range part, want; uint64_t total; };
+
 enum source { SOURCE_none, SOURCE_object, SOURCE_pipe, SOURCE_text };
 
 struct request {
@@ -80,6 +83,7 @@ struct request {
 	bool use_cache;                /* may look up and store */
 	bool may_store;
 	bool reduced;                  /* by rules, to what the cache's key has: the origin gets no more */
+	bool ranged;                   /* GET with a Range: what comes may be a part */
 	bool solo;                     /* fetch without waiting for others */
 	bool hit_for_miss, was_collapsed, revalidating;
 	bool variant_known;            /* other variants of the URL are stored */
@@ -89,6 +93,11 @@ struct request {
 	struct store_key key;
 	struct slice variant_text;     /* whole text of the variant's key; empty: none known */
 	struct store_key variant_key;
+	struct slice part_text;        /* key of the stored part of what this request selects: parts.h; empty: not looked for */
+	struct store_key part_key;
+	struct object *part;           /* stored; what the fetch completes, as `join` says */
+	struct join_plan join;
+	struct joint *joint;           /* that is under way, or over: joint.c */
 	struct object *object;         /* what is delivered (or looked at) */
 	struct object *stale;          /* stored, past its lifetime: being revalidated, or the last resort */
 	struct flight *flight;         /* led by this request */
@@ -109,6 +118,7 @@ struct request {
 	struct object *filling;        /* what the fetch fills; readers may share it */
 	bool fetch_started, fetch_done, fetch_headed, fetch_304;
 	enum end fetch_end;
+	struct content_range fetch_part;   /* the answer is this part of a whole; total 0: it is the whole */
 	int64_t fetch_sent_us;         /* by worker->steady_us */
 	uint64_t fetch_born;           /* the volume's clock of purges then */
 	bool body_paused, discard, spilling, fetch_again, content_sent_last;
@@ -123,12 +133,13 @@ struct request {
 	struct answer answer;
 	struct slice blocks[6];
 	bool head_sent, body_done, not_modified;
-	uint64_t sent;                 /* body bytes taken by the carrier; SOURCE_object: where in the body the next ones begin */
+	uint64_t sent;                 /* body bytes taken by the carrier; SOURCE_object: where in the whole the next ones begin */
 	uint64_t body_end;             /* SOURCE_object: where to stop; UINT64_MAX: at the end */
+	uint64_t base, total;          /* SOURCE_object: where in the whole it begins; how long the whole is, UINT64_MAX: not known */
 	struct byte_range *ranges;     /* of a 206 */
 	size_t range_count, range_at;
-	struct slice boundary, part;   /* several ranges: the text before, or behind, the current one */
-	size_t part_sent;
+	struct slice boundary, range_text;   /* several ranges: the text before, or behind, the current one */
+	size_t range_text_sent;
 	struct slice text;             /* SOURCE_text */
 	bool own, no_body, was_stale;  /* an answer of our own; nothing but a head is sent; a stored one was stale */
 	bool plain;                    /* its head did not fit: one of our own goes out, without any field that is not framing */

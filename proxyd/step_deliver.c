@@ -1,6 +1,7 @@
 /* Sending the answer: the head, then the body from where it is: an object (in memory, on disk, or still being filled), the
  * exchange, or a text of our own. Bytes go out as they come; a slow client slows only its own reading. */
 #include "deliver.h"
+#include "joint.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -52,7 +53,7 @@ static int read_disk(struct request *r, struct iovec *ret_iov)
 		*ret_iov = (struct iovec){ read->buf + skip, (size_t)read->result - skip };
 		return 1;
 	}
-	n = object_read(r->object, r->sent, buf, sizeof(r->worker->clients->disk_buf));
+	n = object_read(r->object, r->sent - r->base, buf, sizeof(r->worker->clients->disk_buf));
 	if (n > 0) {
 		*ret_iov = (struct iovec){ buf, (size_t)n };
 		return 1;
@@ -68,7 +69,7 @@ static int read_disk(struct request *r, struct iovec *ret_iov)
 	read->offset = r->sent;
 	read->busy = true;
 	request_keep(r);
-	object_read_wait(r->object, r->sent, read->buf, sizeof(read->buf), disk_done, read);
+	object_read_wait(r->object, r->sent - r->base, read->buf, sizeof(read->buf), disk_done, read);
 	return 0;
 }
 
@@ -83,25 +84,39 @@ static void note_tier(struct request *r)
 			? r->from_disk ? TIER_disk : TIER_ram : r->source == SOURCE_text ? TIER_none : TIER_origin;
 }
 
+/* Body bytes there are by now, and where it ends, as positions in the whole. */
+static uint64_t available(const struct request *r)
+{
+	return r->base + object_available(r->object);
+}
+
+static bool at_end(const struct request *r)
+{
+	return r->sent >= r->body_end || (object_state(r->object) == OBJECT_WHOLE && r->sent >= r->base + object_size(r->object));
+}
+
 static enum progress object_is_empty(struct request *r)
 {
 	if (r->sent >= r->body_end)
 		return SENT_ALL;
 	switch (object_state(r->object)) {
 	case OBJECT_WHOLE:
-		return r->sent >= object_size(r->object) ? SENT_ALL : SENT_WAIT;
+		return at_end(r) ? SENT_ALL : SENT_WAIT;
 	case OBJECT_BROKEN:
-		if (r->spilling && r->sent >= object_available(r->object)) {
+		if (r->spilling && r->sent >= available(r)) {
 			r->source = SOURCE_pipe;
 			return SENT_WAIT;
 		}
-		return r->sent < object_available(r->object) ? SENT_WAIT : SENT_BROKEN;
+		return r->sent < available(r) ? SENT_WAIT : SENT_BROKEN;
 	case OBJECT_FILLING:
 		break;
 	}
+	/* Another event may have come while it waits already. */
+	if (r->object_waiter.wake)
+		object_unwait(r->object, &r->object_waiter);
 	r->object_waiter.wake = request_object_wake;
 	request_keep(r);
-	if (!object_wait(r->object, r->sent, &r->object_waiter))
+	if (!object_wait(r->object, r->sent - r->base, &r->object_waiter))
 		r->again = true;
 	return SENT_WAIT;
 }
@@ -112,10 +127,10 @@ static enum progress send_object(struct request *r)
 
 	for (;;) {
 		uint64_t most = r->body_end - r->sent < PEEK_MAX ? r->body_end - r->sent : PEEK_MAX;
-		int n = object_peek(r->object, r->sent, most, iov, PIECES);
+		int n = object_peek(r->object, r->sent - r->base, most, iov, PIECES);
 		if (n == 0) {
 			enum progress progress = object_is_empty(r);
-			if (r->source != SOURCE_object || (progress == SENT_WAIT && object_state(r->object) != OBJECT_FILLING && r->sent < object_available(r->object)))
+			if (r->source != SOURCE_object || (progress == SENT_WAIT && object_state(r->object) != OBJECT_FILLING && r->sent < available(r)))
 				r->again = true;
 			return progress;
 		}
@@ -137,7 +152,7 @@ static enum progress send_object(struct request *r)
 		r->sent += taken;
 		if (taken < offered)
 			return SENT_WAIT;
-		if (r->sent >= r->body_end || (object_state(r->object) == OBJECT_WHOLE && r->sent >= object_size(r->object)))
+		if (at_end(r))
 			return SENT_ALL;
 	}
 }
@@ -146,12 +161,12 @@ static enum progress send_object(struct request *r)
 static enum progress send_ranges(struct request *r)
 {
 	for (;;) {
-		while (r->part_sent < r->part.len) {
-			struct iovec iov = { (char *)(uintptr_t)r->part.ptr + r->part_sent, r->part.len - r->part_sent };
+		while (r->range_text_sent < r->range_text.len) {
+			struct iovec iov = { (char *)(uintptr_t)r->range_text.ptr + r->range_text_sent, r->range_text.len - r->range_text_sent };
 			size_t taken = r->carrier->ops->body(r->carrier, &iov, 1);
 			if (!r->carrier || taken == 0)
 				return SENT_WAIT;
-			r->part_sent += taken;
+			r->range_text_sent += taken;
 		}
 		if (r->range_at == r->range_count)
 			return SENT_ALL;
@@ -282,7 +297,7 @@ static enum step without_client(struct request *r)
 		return STEP_wait;
 	if (r->exchange && !(r->filling && !r->spilling))
 		request_stop_exchange(r);
-	return r->exchange ? STEP_wait : STEP_finish;
+	return r->exchange || joint_busy(r) ? STEP_wait : STEP_finish;
 }
 
 static void let_carrier_go(struct request *r)
@@ -333,7 +348,7 @@ enum step step_deliver(struct request *r)
 		return without_client(r);
 	if (!sent)
 		return STEP_wait;
-	if (!r->exchange)
+	if (!r->exchange && !joint_busy(r))
 		return r->disk_read && r->disk_read->busy ? STEP_wait : STEP_finish;
 	/* The client has its answer (a 304, a stale one); the fetch still has bytes to store, or its end to tell. */
 	if (r->source != SOURCE_pipe)

@@ -3,6 +3,7 @@
 #include "request.h"
 #include "http_cache.h"
 #include "fetch.h"
+#include "joint.h"
 
 /* ---- content towards the origin ---- */
 
@@ -80,6 +81,8 @@ static bool on_body(void *arg, struct slice bytes)
 {
 	struct request *r = arg;
 
+	if (r->joint && r->filling)
+		return joint_body(r, bytes);
 	if (r->filling && !r->spilling) {
 		enum store_err err = STORE_TOO_LARGE;
 		if (object_available(r->filling) + bytes.len <= r->location->set.object_max)
@@ -115,10 +118,34 @@ static void finish_filling(struct request *r, enum end end)
 		r->log.stored = 1;
 	else
 		r->log.nostore = (uint8_t)fetch_nostore(err);
-	r->log.body_hash = object_checksum(r->filling);
+	bool part = object_meta(r->filling)->flags & STORED_PART;
+	if (!part)
+		r->log.body_hash = object_checksum(r->filling);
 	r->log.object_bytes = (int64_t)object_size(r->filling);
+	if (err == STORE_OK && !part)
+		volume_drop(r->volume, r->part_key, NULL);     /* it is in the whole, or older than it */
 	if (err == STORE_OK && r->variant_text.len)
 		fetch_update_vary_index(r);
+}
+
+/* What one exchange adds to the record: the last one's address and times, the sums of all. */
+static void take_facts(struct request *r, const struct exchange_facts *facts)
+{
+	struct exchange_facts before = r->facts;
+
+	r->facts = *facts;
+	r->facts.tries += before.tries;
+	r->facts.bytes_in += before.bytes_in;
+	r->facts.bytes_out += before.bytes_out;
+}
+
+void fetch_ended(struct request *r, enum end end)
+{
+	r->fetch_done = true;
+	r->fetch_end = end;
+	finish_filling(r, end);
+	flight_end(&r->flight, 0);
+	request_run(r);
 }
 
 static void on_done(void *arg, enum end end, const struct exchange_facts *facts)
@@ -126,14 +153,11 @@ static void on_done(void *arg, enum end end, const struct exchange_facts *facts)
 	struct request *r = arg;
 
 	r->exchange = NULL;
-	unsigned tries = r->facts.tries;
-	r->facts = *facts;
-	r->facts.tries += tries;
-	r->fetch_done = true;
-	r->fetch_end = end;
-	finish_filling(r, end);
-	flight_end(&r->flight, 0);
-	request_run(r);
+	take_facts(r, facts);
+	if (r->joint && r->filling)
+		joint_done(r, end);
+	else
+		fetch_ended(r, end);
 }
 
 static const struct exchange_user user = {
@@ -146,13 +170,28 @@ static const struct exchange_user user = {
 
 /* ---- the step ---- */
 
-static enum step start(struct request *r)
+static struct exchange_request exchange_of(struct request *r)
 {
-	struct exchange_request exchange = {
+	return (struct exchange_request){
 		.location = r->location, .method = r->head.method, .head = request_origin_head(r),
 		.idempotent = http_method_is_safe(r->head.method),
 		.content_length = request_origin_length(r),
 	};
+}
+
+bool fetch_ask_on(struct request *r)
+{
+	struct exchange_request exchange = exchange_of(r);
+
+	if (!exchange.head.len)
+		return false;
+	r->exchange = exchange_start(r->worker, &exchange, &user, r);
+	return true;
+}
+
+static enum step start(struct request *r)
+{
+	struct exchange_request exchange = exchange_of(r);
 
 	if (r->location->origin_http_1_0 && exchange.content_length == UINT64_MAX)
 		return request_refuse(r, REFUSAL_length_required);
@@ -168,13 +207,24 @@ static enum step start(struct request *r)
 	return STEP_wait;
 }
 
-static void stop_exchange(struct request *r, enum end end)
+static void abort_exchange(struct request *r)
 {
+	struct exchange_facts facts;
+
 	if (!r->exchange)
 		return;
-	unsigned tries = r->facts.tries;
-	exchange_abort(&r->exchange, &r->facts);
-	r->facts.tries += tries;
+	exchange_abort(&r->exchange, &facts);
+	take_facts(r, &facts);
+}
+
+void fetch_stop(struct request *r, enum end end)
+{
+	if (!r->exchange && !joint_busy(r))
+		return;
+	abort_exchange(r);
+	joint_stop(r);
+	if (r->fetch_done)
+		return;
 	r->fetch_done = true;
 	r->fetch_end = end;
 	finish_filling(r, end);
@@ -210,8 +260,8 @@ enum step step_fetch(struct request *r)
 			return step;
 	}
 	if (r->fetch_again) {
-		/* A 304 that does not fit the stored object: ask again, for the whole. */
-		stop_exchange(r, END_complete);
+		/* A 304 or a 206 that does not fit what is stored: ask again, for what the client wants. */
+		abort_exchange(r);
 		object_unref(&r->stale);
 		r->fetch_again = r->fetch_headed = r->fetch_done = r->revalidating = false;
 		return start(r);
@@ -223,11 +273,11 @@ enum step step_fetch(struct request *r)
 	if (r->fetch_done)
 		return failed(r);
 	if (r->content_refusal && !r->content_last) {
-		stop_exchange(r, END_complete);
+		fetch_stop(r, END_complete);
 		return request_refuse_content(r);
 	}
 	if (request_content_too_large(r)) {
-		stop_exchange(r, END_complete);
+		fetch_stop(r, END_complete);
 		return request_refuse(r, REFUSAL_body_too_large);
 	}
 	request_pump_content(r);
@@ -236,7 +286,7 @@ enum step step_fetch(struct request *r)
 
 void request_stop_exchange(struct request *r)
 {
-	stop_exchange(r, END_client_left);
+	fetch_stop(r, END_client_left);
 }
 
 void request_fetch_client_gone(struct request *r)
@@ -244,5 +294,5 @@ void request_fetch_client_gone(struct request *r)
 	/* A fetch that others wait for, or that the store will have, goes on to its end. */
 	bool awaited = r->flight && (r->fetch_headed || flight_abandon(r->flight, &r->waiter) > 0);
 	if (r->exchange && !awaited && !(r->filling && !r->spilling))
-		stop_exchange(r, END_client_left);
+		fetch_stop(r, END_client_left);
 }

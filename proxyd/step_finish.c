@@ -2,6 +2,7 @@
 #include "request.h"
 #include "access_log.h"
 #include "clock.h"
+#include "joint.h"
 
 #include <stdlib.h>
 
@@ -39,11 +40,12 @@ enum step step_finish(struct request *r)
 {
 	struct logline *log = &r->log;
 
-	CHECK(!r->exchange);
+	CHECK(!r->exchange && !joint_busy(r));
 	request_take_counts(r);
 	log_fetch(r);
 	if (r->source == SOURCE_object && r->object && object_state(r->object) == OBJECT_WHOLE) {
-		log->body_hash = object_checksum(r->object);
+		if (!(object_meta(r->object)->flags & STORED_PART))
+			log->body_hash = object_checksum(r->object);
 		log->object_bytes = (int64_t)object_size(r->object);
 	}
 	log->total_us = clock_now_us() - r->start_us;

@@ -90,7 +90,8 @@ enum step step_guard(struct request *r)
 	r->use_cache = true;
 	if (!reduce(r))
 		return request_refuse(r, REFUSAL_head_too_large);
-	/* A HEAD, or a request for a part, is answered from what is stored but stores nothing itself. */
-	r->may_store = r->head.method == METHOD_GET && !http_header_get(&r->head, FIELD_range);
+	/* A HEAD is answered from what is stored but stores nothing itself. */
+	r->may_store = r->head.method == METHOD_GET;
+	r->ranged = r->may_store && http_header_get(&r->head, FIELD_range);
 	return STEP_lookup;
 }

@@ -1,11 +1,13 @@
 /* What is stored for the request, and is it fresh; if not: who fetches it.
  *
  * A URL's key names either the answer itself or, when it varies, the index of its Vary specs; a variant's key is made of
- * the URL's key, the spec and the request's values for it. Look-ups never wait for the disk: a head that is not in memory
+ * the URL's key, the spec and the request's values for it. Where the whole is not stored, a part of it may be, under a key
+ * beside (parts.h). Look-ups never wait for the disk: a head that is not in memory
  * is loaded by the I/O thread and the step runs again. */
 #include "request.h"
 #include "http_cache.h"
 #include "key_rules.h"
+#include "parts.h"
 
 enum { VARY_TEXT_MAX = 4096 };
 
@@ -310,7 +312,7 @@ static enum step join(struct request *r)
 	r->waiter.again = false;
 	if (only_if_cached(r))
 		return request_error(r, 504, END_only_if_cached);
-	if (r->flight || r->solo || !r->may_store || !r->location->set.collapse)
+	if (r->flight || r->solo || !r->may_store || r->ranged || !r->location->set.collapse)
 		return STEP_fetch;
 	r->waiter.wake = flight_wake;
 	switch (flight_join(key, r->worker->now_us, woken ? NULL : &r->waiter, &r->flight, &r->object, &variant)) {
@@ -356,9 +358,50 @@ static enum step join(struct request *r)
 	return STEP_lookup;
 }
 
+static const struct cache_use_settings settings = { .obey_client = false };
+
+/* The whole is not stored: a part may be. */
+static enum store_get find_part(struct request *r)
+{
+	if (!r->may_store || !part_key_make(r))
+		return STORE_MISS;
+	return get(r, r->part_key, r->part_text);
+}
+
+static enum step decide_part(struct request *r)
+{
+	struct cache_object stored = stored_rules(object_meta(r->object));
+	struct cache_use used = cache_may_use(&stored, &r->head, &settings, r->worker->steady_us);
+	struct stored_view view;
+
+	if (!(object_meta(r->object)->flags & STORED_PART) || !stored_read(object_head(r->object), &view)) {
+		volume_drop(r->volume, r->part_key, r->object);
+		object_unref(&r->object);
+		return join(r);
+	}
+	bool purged = object_is_purged(r->object);
+	r->log.purged |= purged;
+	object_unref(&r->stale);
+	switch (part_covers(r, r->object, &view)) {
+	case PART_all:
+		if (used.use == USE_fresh && !purged)
+			return deliver_stored(r, VERDICT_hit);
+		r->was_stale = true;
+		r->stale = r->object;
+		break;
+	case PART_some:
+		r->part = r->object;
+		break;
+	case PART_none:
+		object_unref(&r->object);
+		break;
+	}
+	r->object = NULL;
+	return join(r);
+}
+
 static enum step decide(struct request *r)
 {
-	static const struct cache_use_settings settings = { .obey_client = false };
 	struct cache_object stored = stored_rules(object_meta(r->object));
 	struct cache_use used = cache_may_use(&stored, &r->head, &settings, r->worker->steady_us);
 	struct stored_view view;
@@ -398,6 +441,7 @@ enum step step_lookup(struct request *r)
 	if (!r->key_text.len && !request_key_make(r))
 		return request_refuse(r, REFUSAL_head_too_large);
 	r->variant_text.len = 0;
+	object_unref(&r->part);
 	switch (find(r)) {
 	case STORE_LOAD: return STEP_wait;
 	case STORE_HIT: return decide(r);
@@ -413,5 +457,12 @@ enum step step_lookup(struct request *r)
 		r->own_asked = true;
 		r->solo = r->was_collapsed = false;
 	}
+	switch (find_part(r)) {
+	case STORE_LOAD: return STEP_wait;
+	case STORE_HIT: return decide_part(r);
+	case STORE_MISS: break;
+	}
+	if (r->part_text.len && volume_was_purged(r->volume, r->part_key))
+		r->log.purged = 1;
 	return join(r);
 }

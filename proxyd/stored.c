@@ -82,10 +82,19 @@ struct slice stored_build(struct arena *arena, const struct http_head *head, con
 	text_add(&text, slice_make((const char *)&fixed, sizeof(fixed)));
 	for (size_t i = 0; i < head->header_count; i++) {
 		const struct http_header *h = &head->headers[i];
-		if (is_kept(h, cc, to_store))
+		/* The Content-Range of a part is written anew for each answer. */
+		if (is_kept(h, cc, to_store) && !(to_store && head->status == 206 && h->id == FIELD_content_range))
 			add_kept(&text, &fixed, &cookies, (enum http_field)h->id, h->name, h->value);
 	}
 	return finish_kept(&text, &fixed, &cookies, spec);
+}
+
+void stored_set_part(struct slice kept, uint64_t from, uint64_t total)
+{
+	char *at = (char *)(uintptr_t)kept.ptr;
+
+	memcpy(at + offsetof(struct stored_fixed, from), &from, sizeof(from));
+	memcpy(at + offsetof(struct stored_fixed, total), &total, sizeof(total));
 }
 
 bool stored_next_field(struct slice block, size_t *pos, struct slice *ret_name, struct slice *ret_value)
@@ -122,7 +131,7 @@ static bool replaces(const struct http_head *fresh, struct slice name)
 struct slice stored_update(struct arena *arena, const struct stored_view *old, const struct http_head *fresh,
 	struct slice targeted)
 {
-	struct stored_fixed fixed = { 0 };
+	struct stored_fixed fixed = { .from = old->fixed.from, .total = old->fixed.total };
 	struct cache_control cc;
 	struct text text;
 	struct slice name, value;

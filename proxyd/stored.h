@@ -17,6 +17,7 @@ enum stored_flag {
 	STORED_VALIDATOR       = 16,
 	STORED_VARY_INDEX      = 32,   /* not an answer: lists the Vary specs and variants of the URL */
 	STORED_VARIANT         = 64,   /* selected by Vary */
+	STORED_PART            = 128,  /* one range of a representation, under a key of its own: parts.h */
 };
 enum { STORED_LIFETIME_SHIFT = 28 };   /* the highest four bits: enum lifetime_by */
 /* Its name; empty for none. */
@@ -32,11 +33,12 @@ struct stored_fixed {
 	uint32_t reserved1;
 	uint64_t cookie_hash;          /* XXH3 of the Set-Cookie values; 0: none */
 	uint8_t has_set_cookie, is_public, reserved2[6];
+	uint64_t from, total;          /* of a part: where it begins, and how long the whole is (UINT64_MAX: not known) */
 #define X(name) struct stored_span name;
 	STORED_SPANS(X)
 #undef X
 };
-#define STORED_MAGIC 0x31485350u
+#define STORED_MAGIC 0x32485350u
 
 struct stored_view {
 	struct stored_fixed fixed;
@@ -50,6 +52,8 @@ struct stored_view {
 /* Builds the kept form of an answer's head: all fields but the hop-by-hop ones, Content-Length and, when it is to be
  * stored, Age and the fields that private="..." or no-cache="..." name. Empty when the arena overflowed. */
 struct slice stored_build(struct arena *arena, const struct http_head *head, const struct cache_control *cc, bool to_store, struct slice spec);
+/* Says of a kept form which part of the whole it is the head of. */
+void stored_set_part(struct slice kept, uint64_t from, uint64_t total);
 /* A 304's fields replace the stored ones of the same name (RFC 9111 section 3.2), but for those that describe the body. */
 struct slice stored_update(struct arena *arena, const struct stored_view *old, const struct http_head *not_modified,
 	struct slice targeted);

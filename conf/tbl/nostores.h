@@ -16,7 +16,7 @@ NOSTORE(vary_too_many,  "Vary names too many fields, or the URL has too many var
 NOSTORE(status,         "The status is not one that may be stored without explicit freshness, or is not final.")
 NOSTORE(no_freshness,   "Neither an explicit lifetime nor a Last-Modified to estimate one from.")
 NOSTORE(expired,        "The answer was already stale when it came, and has no validator.")
-NOSTORE(partial,        "A 206 or a ranged request: parts are not stored.")
+NOSTORE(partial,        "A 206 or 416 that is no single range of a known place and length: several ranges, a Content-Range that does not agree with the content, or nobody asked for a range.")
 NOSTORE(too_large,      "The body is larger than `object_max`.")
 NOSTORE(ram_full,       "Too many bodies were being fetched at once: `fill_max` was reached.")
 NOSTORE(queue_full,     "The volume's writer was behind: its queue was full.")

@@ -96,11 +96,66 @@ static void if_range_is_strict(void **state)
 	}
 }
 
+static const struct { const char *value; bool valid; uint64_t from, to, total; const char *why; } content_ranges[] = {
+	{ "bytes 0-4/10",   true,  0, 4, 10,         "the first bytes" },
+	{ "bytes 9-9/10",   true,  9, 9, 10,         "the last one" },
+	{ "BYTES 0-4/10",   true,  0, 4, 10,         "units have no case" },
+	{ "bytes 5-9/*",    true,  5, 9, UINT64_MAX, "of a whole whose length is not known" },
+	{ "bytes 0-10/10",  false, 0, 0, 0,          "beyond the end" },
+	{ "bytes 4-0/10",   false, 0, 0, 0,          "backwards" },
+	{ "bytes */10",     false, 0, 0, 0,          "that of a 416" },
+	{ "bytes 0-4",      false, 0, 0, 0,          "no length" },
+	{ "bytes 0-4/",     false, 0, 0, 0,          "an empty length" },
+	{ "bytes 0-4/10x",  false, 0, 0, 0,          "more behind the length" },
+	{ "bytes 0-4/**",   false, 0, 0, 0,          "two stars" },
+	{ "bytes -4/10",    false, 0, 0, 0,          "no begin" },
+	{ "bytes 0-/10",    false, 0, 0, 0,          "no end" },
+	{ "bytes 0 - 4/10", false, 0, 0, 0,          "blanks" },
+	{ "bytes  0-4/10",  false, 0, 0, 0,          "two blanks" },
+	{ "bytes=0-4/10",   false, 0, 0, 0,          "the form of Range" },
+	{ "lines 0-4/10",   false, 0, 0, 0,          "another unit" },
+	{ "bytes 0-99999999999999999999999999/*", false, 0, 0, 0, "a number beyond 64 bits" },
+	{ "bytes 0-4/99999999999999999999999999", false, 0, 0, 0, "a length beyond 64 bits" },
+	{ "bytes ",         false, 0, 0, 0,          "nothing" },
+	{ "",               false, 0, 0, 0,          "nothing at all" },
+};
+
+static void content_ranges_are_read_strictly(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(content_ranges); i++) {
+		struct content_range range = { 0, 0, 0 };
+		bool valid = content_range_parse(slice_str(content_ranges[i].value), &range);
+		if (valid != content_ranges[i].valid || (valid && (range.from != content_ranges[i].from || range.to != content_ranges[i].to
+				|| range.total != content_ranges[i].total)))
+			fail_msg("'%s': %s", content_ranges[i].value, content_ranges[i].why);
+	}
+}
+
+static const struct { const char *value; enum range_kind kind; uint64_t from, to; } asked[] = {
+	{ "bytes=3-7", ASKED_from_to, 3, 7 }, { "bytes=3-", ASKED_from, 3, 0 }, { "bytes=-3", ASKED_last, 0, 3 },
+	{ "bytes=7-9,0-1", ASKED_several, 7, 0 }, { "bytes=-9,0-1", ASKED_several, 0, 0 }, { "bytes= 3-7 ,", ASKED_from_to, 3, 7 },
+	{ "bytes=7-3", ASKED_none, 0, 0 }, { "bytes=-", ASKED_none, 0, 0 }, { "lines=3-7", ASKED_none, 0, 0 }, { "", ASKED_none, 0, 0 },
+	{ "bytes=3-7,x", ASKED_none, 0, 0 }, { "bytes=", ASKED_none, 0, 0 },
+};
+
+static void what_is_asked_for_is_known_without_a_size(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(asked); i++) {
+		struct range_asked got = range_ask(slice_str(asked[i].value));
+		if (got.kind != asked[i].kind || got.from != asked[i].from || got.to != asked[i].to)
+			fail_msg("'%s': %d %llu-%llu", asked[i].value, got.kind, (unsigned long long)got.from, (unsigned long long)got.to);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ranges_are_answered_by_the_book),
 		cmocka_unit_test(if_range_is_strict),
+		cmocka_unit_test(content_ranges_are_read_strictly),
+		cmocka_unit_test(what_is_asked_for_is_known_without_a_size),
 	};
 	return cmocka_run_group_tests_name("http_range", tests, NULL, NULL);
 }
