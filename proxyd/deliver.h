@@ -10,6 +10,10 @@ bool deliver_head(struct request *request);
 void deliver_ranges(struct request *request, const struct stored_view *view, struct answer *answer);
 /* A stored part, or what a part was completed to: the range that the client asked for. False: it is not in there. */
 bool deliver_part(struct request *request, const struct stored_view *view, struct answer *answer);
+/* The client's own copy may do (RFC 9110 section 13.2.2): asked of what the cache holds, or has just fetched for itself. */
+bool deliver_not_modified(struct request *request, const struct stored_view *view, unsigned status);
+/* A file in slices: where the first body byte of the answer lies. False: the answer has no body. */
+bool deliver_first_byte(struct request *request, uint64_t *ret_at);
 /* Several ranges: the next one, or the closing line. */
 void deliver_next_range(struct request *request);
 

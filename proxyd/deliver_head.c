@@ -10,7 +10,7 @@ static enum cache_fwd fwd_of(const struct request *r)
 	case VERDICT_off: case VERDICT_hit_for_miss: return FWD_bypass;
 	case VERDICT_revalidated: return FWD_stale;
 	case VERDICT_hit_stale: return r->fetch_started ? FWD_stale : FWD_none;
-	default: return r->joint ? FWD_partial : r->was_stale ? FWD_stale : r->variant_known ? FWD_vary_miss : FWD_uri_miss;
+	default: return r->joint || (r->master && !r->filling) ? FWD_partial : r->was_stale ? FWD_stale : r->variant_known ? FWD_vary_miss : FWD_uri_miss;
 	}
 }
 
@@ -21,7 +21,7 @@ static struct cache_status cache_status_of(const struct request *r)
 
 	return (struct cache_status){
 		.hit = hit, .fwd = hit ? FWD_none : fwd_of(r), .fwd_status = origin == r->log.status ? 0 : origin,
-		.stored = (r->filling && r->filling == r->object && !r->spilling) || r->log.stored,
+		.stored = (r->filling && r->filling == r->object && !r->spilling) || r->log.stored || (r->master && r->log.cache == VERDICT_miss && !r->log.nostore),
 		.collapsed = r->log.cache == VERDICT_collapsed,
 		.has_ttl = r->source == SOURCE_object, .ttl_s = r->log.lifetime - (r->log.age > 0 ? r->log.age : 0),
 		.detail = r->log.purged ? SLICE("purged") : r->log.nostore ? nostore_rows[r->log.nostore].name : (struct slice){ NULL, 0 },
@@ -76,8 +76,7 @@ static void log_view(struct request *r, const struct stored_view *view)
 	log->location = view->location;
 }
 
-/* The client's own copy may do (RFC 9110 section 13.2.2): asked of what the cache holds, or has just fetched for itself. */
-static bool client_has_it(struct request *r, const struct stored_view *view, unsigned status)
+bool deliver_not_modified(struct request *r, const struct stored_view *view, unsigned status)
 {
 	if (!r->use_cache || (status != 200 && status != 206) || (r->head.method != METHOD_GET && r->head.method != METHOD_HEAD))
 		return false;
@@ -90,34 +89,32 @@ static bool client_has_it(struct request *r, const struct stored_view *view, uns
 
 static bool head_of_object(struct request *r, struct answer *answer)
 {
-	const struct object_meta *meta = object_meta(r->object);
+	const struct object *of = r->master ? r->master : r->object;
+	const struct object_meta *meta = object_meta(of);
 	struct stored_view view;
 
-	if (!stored_read(object_head(r->object), &view))
+	if (!stored_read(object_head(of), &view))
 		return false;
 	int64_t age = (meta->age_base_us + r->worker->steady_us - meta->stored_us) / 1000000;
 	r->log.age = age > 0 ? age : 0;
 	r->log.lifetime = meta->lifetime_us / 1000000;
 	r->log.lifetime_by = stored_lifetime_by(meta->flags);
-	if (object_size(r->object) != STORE_SIZE_UNKNOWN)
-		r->log.object_bytes = (int64_t)object_size(r->object);
-	if (meta->flags & STORED_PART) {
+	r->total = meta->flags & (STORED_PART | STORED_SLICED) ? view.fixed.total : object_size(of);
+	if (meta->flags & STORED_PART)
 		r->base = view.fixed.from;
-		r->total = view.fixed.total;
-	} else {
-		r->total = object_size(r->object);
-	}
+	answer->length = meta->flags & STORED_SLICED ? r->total : object_size(of);
+	if (answer->length != STORE_SIZE_UNKNOWN)
+		r->log.object_bytes = (int64_t)answer->length;
 	if (view.spec.len && r->variant_text.len)
 		r->log.variant = r->variant_key.hi;
-	if (r->first_head.len && r->object == r->filling && !stored_read(r->first_head, &view))
+	if (r->first_head.len && (r->object == r->filling || (r->master && r->filling)) && !stored_read(r->first_head, &view))
 		return false;
 	log_view(r, &view);
 	r->date_us = view.date.len ? 0 : meta->stored_us;
 	r->blocks[0] = view.block;
 	answer->status = meta->status;
-	answer->length = object_size(r->object);
 	answer->body = answer->length == STORE_SIZE_UNKNOWN ? ANSWER_UNKNOWN : ANSWER_LENGTH;
-	if (client_has_it(r, &view, meta->status)) {
+	if (deliver_not_modified(r, &view, meta->status)) {
 		answer->status = 304;
 		answer->length = UINT64_MAX;
 		answer->body = ANSWER_NO_BODY;
@@ -183,6 +180,8 @@ bool deliver_head(struct request *r)
 			return false;
 		}
 	}
+	if (r->master && r->body_end == UINT64_MAX)
+		r->body_end = r->total;
 	r->head_sent = true;
 	r->no_body = answer.body == ANSWER_NO_BODY;
 	r->body_done = r->no_body || (answer.body == ANSWER_LENGTH && answer.length == 0);

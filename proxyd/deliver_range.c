@@ -102,17 +102,27 @@ static void answer_none(struct request *r, const struct stored_view *view, struc
 	add_field(r, SLICE("Content-Range"), arena_printf(&r->arena, "bytes */%llu", (unsigned long long)r->total));
 }
 
+/* The ranges that a GET asks for, and may have, of an answer with 200. */
+static enum range_answer ranges_asked(const struct request *r, const struct stored_view *view, struct byte_range ranges[RANGES_MAX], size_t *ret_count)
+{
+	const struct object *of = r->master ? r->master : r->object;
+
+	if (r->head.method != METHOD_GET || r->head.times[FIELD_range] != 1)
+		return RANGE_whole;
+	int64_t date = view->date.len ? http_parse_date(view->date, r->worker->wall_us) : object_meta(of)->stored_us;
+	if (!if_range_holds(&r->head, view->etag, view->last_modified, date, r->worker->wall_us))
+		return RANGE_whole;
+	return range_parse(http_header_value(&r->head, FIELD_range), r->total, ranges, ret_count);
+}
+
 void deliver_ranges(struct request *r, const struct stored_view *view, struct answer *answer)
 {
 	struct byte_range ranges[RANGES_MAX];
 	size_t count;
 
-	if (r->head.method != METHOD_GET || r->head.times[FIELD_range] != 1 || answer->status != 200 || answer->body != ANSWER_LENGTH)
+	if (answer->status != 200 || answer->body != ANSWER_LENGTH)
 		return;
-	int64_t date = view->date.len ? http_parse_date(view->date, r->worker->wall_us) : object_meta(r->object)->stored_us;
-	if (!if_range_holds(&r->head, view->etag, view->last_modified, date, r->worker->wall_us))
-		return;
-	switch (range_parse(http_header_value(&r->head, FIELD_range), answer->length, ranges, &count)) {
+	switch (ranges_asked(r, view, ranges, &count)) {
 	case RANGE_whole:
 		return;
 	case RANGE_unsatisfiable:
@@ -131,6 +141,27 @@ void deliver_ranges(struct request *r, const struct stored_view *view, struct an
 		answer_one(r, answer);
 	else
 		answer_several(r, view, answer);
+}
+
+bool deliver_first_byte(struct request *r, uint64_t *ret_at)
+{
+	struct byte_range ranges[RANGES_MAX];
+	struct stored_view view;
+	size_t count;
+
+	*ret_at = 0;
+	if (r->head.method == METHOD_HEAD || !stored_read(object_head(r->master), &view) || deliver_not_modified(r, &view, 200))
+		return false;
+	switch (ranges_asked(r, &view, ranges, &count)) {
+	case RANGE_unsatisfiable:
+		return false;
+	case RANGE_parts:
+		*ret_at = ranges[0].from;
+		break;
+	case RANGE_whole:
+		break;
+	}
+	return true;
 }
 
 bool deliver_part(struct request *r, const struct stored_view *view, struct answer *answer)

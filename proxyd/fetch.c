@@ -5,6 +5,7 @@
 #include "key_rules.h"
 #include "parts.h"
 #include "joint.h"
+#include "slices.h"
 
 enum { SPEC_MAX = 2 * VARY_SPEC_MAX };
 
@@ -160,7 +161,10 @@ static enum store_err new_object(struct request *r, struct object_meta *meta, st
 
 	if (!part_key_make(r))
 		return STORE_TOO_LARGE;
-	if (part->total && !(part->from == 0 && part->to + 1 == part->total)) {
+	bool whole = part->from == 0 && part->to + 1 == part->total;
+	if (part->total && !whole && r->slicing)
+		return slices_begin(r, meta, kept);
+	if (part->total && !whole) {
 		meta->flags |= STORED_PART;
 		meta->status = 206;
 		stored_set_part(kept, part->from, part->total);
@@ -204,6 +208,8 @@ static enum nostore begin_filling(struct request *r, const struct http_head *hea
 	enum store_err err = new_object(r, &meta, kept, size);
 	if (err)
 		return fetch_nostore(err);
+	if (r->master)
+		return NOSTORE_none;
 	r->log.variant = spec_len ? r->variant_key.hi : 0;
 	object_unref(&r->object);
 	r->object = object_ref(r->filling);
@@ -308,8 +314,8 @@ static struct object *renew(struct request *r, const struct stored_view *view, c
 
 	if (!kept.len || kept.len > STORE_HEAD_MAX || !merged_head(r, kept, &merged))
 		return NULL;
-	bool part = object_meta(r->stale)->flags & STORED_PART;
-	merged.status = part ? 200 : object_meta(r->stale)->status;
+	uint32_t kind = object_meta(r->stale)->flags & (STORED_PART | STORED_SLICED);
+	merged.status = kind ? 200 : object_meta(r->stale)->status;
 	struct verdict_store v = judge(r, &merged);
 	if (!v.reason && r->tags.len > STORE_TAGS_MAX)
 		v.reason = NOSTORE_too_many_tags;
@@ -321,7 +327,7 @@ static struct object *renew(struct request *r, const struct stored_view *view, c
 		return object_ref(r->stale);
 	}
 	struct object_meta meta = meta_of(&v, object_meta(r->stale)->status, r->worker->steady_us, view->spec.len > 0);
-	meta.flags |= part ? STORED_PART : 0;
+	meta.flags |= kind;
 	meta.born = r->fetch_born;
 	meta.tags = tags_are_in(head) ? r->tags : object_meta(r->stale)->tags;
 	enum store_err err = object_refresh(r->stale, &meta, kept, &fresh);
@@ -361,7 +367,7 @@ static void retire_stale(struct request *r, const struct http_head *head)
 		return;
 	bool same = r->head.method == METHOD_HEAD && stored_read(object_head(r->stale), &view)
 		&& head->status == object_meta(r->stale)->status && confirms(&view, head)
-		&& (declared_length(head) == UINT64_MAX || declared_length(head) == object_size(r->stale));
+		&& (declared_length(head) == UINT64_MAX || declared_length(head) == (view.fixed.slice ? view.fixed.total : object_size(r->stale)));
 	struct object *fresh = same ? renew(r, &view, head, &shared) : NULL;
 	if (!fresh && (r->head.method == METHOD_HEAD || r->may_store) && stored_read(object_head(r->stale), &view))
 		volume_drop(r->volume, stored_key(r, &view, r->stale), r->stale);
@@ -389,6 +395,14 @@ static bool complete_part(struct request *r, const struct http_head *head)
 	return r->joint || r->fetch_again;
 }
 
+/* What came is but a slice, and cannot be stored as one: the client is to get what it asked for. */
+static void ask_without_slice(struct request *r)
+{
+	r->slice_off = true;
+	r->fetch_again = true;
+	r->fetch_part.total = 0;
+}
+
 void fetch_take_head(struct request *r, const struct http_head *head)
 {
 	struct cache_control cc;
@@ -399,6 +413,10 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 		r->tags.len = SIZE_MAX;
 	if (!r->location->set.cache_tags_visible)
 		tags_hide(head);
+	if (r->slice_of) {
+		slice_take_head(r, head);
+		return;
+	}
 	if (complete_part(r, head))
 		return;
 	if (r->revalidating && head->status == 304) {
@@ -414,8 +432,12 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 	/* Not by rules for the key: a POST goes to the origin whole, with what others must not get an answer by. */
 	r->post_as_get = r->head.method == METHOD_POST && r->volume && !key_has_rules(r->location) && !r->log.req_login && head->status >= 200 && head->status < 300
 		&& request_names_itself(r, http_header_value(head, FIELD_content_location)) && request_key_make(r);
-	if (!part_of_answer(r, head, &r->fetch_part))
+	if (r->slicing ? !slice_of_answer(r, head) : !part_of_answer(r, head, &r->fetch_part))
 		r->fetch_part.total = 0;
+	if (r->slicing && (head->status == 416 || (head->status == 206 && !r->fetch_part.total))) {
+		ask_without_slice(r);
+		return;
+	}
 	retire_stale(r, head);
 	object_unref(&r->stale);
 	cache_control_effective(head, r->location->targeted, &cc);
@@ -429,6 +451,10 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 		r->log.nostore = NOSTORE_none;
 		return;
 	}
+	if (r->slicing && head->status == 206) {
+		ask_without_slice(r);
+		return;
+	}
 	r->log.nostore = (uint8_t)why;
 	bool remember = is_uncacheable(why) && r->flight;
 	flight_end(&r->flight, remember ? r->worker->now_us + r->location->set.hit_for_miss_time : 0);
@@ -437,7 +463,7 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 
 /* ---- the index of variants ---- */
 
-void fetch_update_vary_index(struct request *r)
+void fetch_update_vary_index(struct request *r, const struct object *object)
 {
 	struct stored_view view;
 	struct object *old = NULL, *index = NULL;
@@ -447,7 +473,7 @@ void fetch_update_vary_index(struct request *r)
 	struct object_meta meta = { .stored_us = r->worker->steady_us, .expires_us = INT64_MAX, .lifetime_us = INT64_MAX / 2,
 		.stale_while_us = -1, .stale_error_us = -1, .flags = STORED_VARY_INDEX };
 
-	if (!stored_read(object_head(r->filling), &view))
+	if (!stored_read(object_head(object), &view))
 		return;
 	enum store_get got = volume_get(r->volume, r->key, r->key_text, &old);
 	/* On disk again since it was looked up: it most likely has the spec, and must not be replaced by one that has no other. */

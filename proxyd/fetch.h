@@ -12,7 +12,7 @@ bool fetch_may_serve_stale(const struct request *request);
 /* The stale object becomes what is delivered. */
 void fetch_use_stale(struct request *request, enum verdict verdict);
 /* The URL's index of Vary specs learns of the variant that was stored. */
-void fetch_update_vary_index(struct request *request);
+void fetch_update_vary_index(struct request *request, const struct object *object);
 enum nostore fetch_nostore(enum store_err err);
 /* The stored fields with those of an answer that speaks of the same representation, and what is kept beside them. False: they
  * cannot be kept. */
@@ -25,6 +25,10 @@ void fetch_share(struct request *request, struct object *object, struct store_ke
 bool fetch_ask_on(struct request *request);
 /* Everything has come, or nothing more will. */
 void fetch_ended(struct request *request, enum end end);
+/* Adds what an exchange has done to the record. */
+void fetch_take_facts(struct request *request, const struct exchange_facts *facts);
+/* The error answer for an origin that failed like this. */
+enum step fetch_error(struct request *request, enum end end);
 /* Stops what is under way. */
 void fetch_stop(struct request *request, enum end end);
 

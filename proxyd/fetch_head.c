@@ -3,6 +3,7 @@
 #include "request.h"
 #include "key_rules.h"
 #include "joint.h"
+#include "slices.h"
 
 #include <stdio.h>
 
@@ -14,9 +15,9 @@ static bool is_left_out(const struct request *r, enum http_field id)
 {
 	switch (id) {
 	case FIELD_if_none_match: case FIELD_if_modified_since: case FIELD_if_match: case FIELD_if_unmodified_since:
-		return !r->ranged || r->stale || r->part;
+		return !r->ranged || r->stale || r->part || r->slicing;
 	case FIELD_range: case FIELD_if_range:
-		return !r->ranged || r->part;
+		return !r->ranged || r->part || r->slicing;
 	default:
 		return false;
 	}
@@ -128,11 +129,14 @@ static void add_forwarding(struct text *text, struct request *r)
 	}
 }
 
-/* Fields that frame the message or name the connection are ours, whatever the configuration says. */
-static bool may_be_set(struct slice name)
+/* Fields that frame the message or name the connection are ours, whatever the configuration says; and so is Range, when it is
+ * we who ask for one. */
+static bool may_be_set(const struct request *r, struct slice name)
 {
 	enum http_field id = http_field_find(name);
 
+	if ((id == FIELD_range || id == FIELD_if_range) && (r->slicing || r->part))
+		return false;
 	return !(http_field_flags(id) & HTTP_HOP) && id != FIELD_content_length;
 }
 
@@ -141,7 +145,7 @@ static void add_configured(struct text *text, struct request *r)
 	for (size_t i = 0; i < r->location->set_header_count; i++) {
 		const struct conf_header *h = &r->location->set_headers[i];
 		struct slice value = request_expand(r, &h->value);
-		if (value.len && may_be_set(h->name))
+		if (value.len && may_be_set(r, h->name))
 			text_add_field(text, h->name, value);
 	}
 }
@@ -189,6 +193,7 @@ struct slice request_origin_head(struct request *r)
 	struct text text;
 	char id[17];
 
+	r->slicing = r->slice_of || slice_wanted(r);
 	text_init(&text, &r->arena, r->head.header_count * 64 + 1024);
 	text_add(&text, r->head.method_text);
 	text_add(&text, SLICE(" "));
@@ -206,6 +211,8 @@ struct slice request_origin_head(struct request *r)
 		add_key_fields(&text, r);
 	if (r->part)
 		joint_add_fields(r, &text);
+	if (r->slicing)
+		slice_add_fields(r, &text);
 	add_forwarding(&text, r);
 	add_max_forwards(&text, r);
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)r->log.rid);

@@ -33,14 +33,10 @@ static void make_record(struct request *to, const struct request *from)
 	log->target = from->head.target;
 }
 
-void request_refresh(struct request *r)
+struct request *request_background(struct request *r)
 {
-	struct store_key key = r->variant_text.len ? r->variant_key : r->key;
-	struct flight *flight = NULL;
-
-	if (!flight_lead(key, &flight))
-		return;
 	struct request *b = request_new(r->worker);
+
 	b->background = true;
 	b->hold = r->hold;
 	b->hold->uses++;
@@ -61,8 +57,19 @@ void request_refresh(struct request *r)
 	b->reduced = r->reduced;
 	b->key = r->key;
 	b->variant_key = r->variant_key;
+	b->step = STEP_fetch;
+	return b;
+}
+
+void request_refresh(struct request *r)
+{
+	struct store_key key = r->variant_text.len ? r->variant_key : r->key;
+	struct flight *flight = NULL;
+
+	if (!flight_lead(key, &flight))
+		return;
+	struct request *b = request_background(r);
 	b->stale = object_ref(r->object);
 	b->flight = flight;
-	b->step = STEP_fetch;
 	request_run(b);
 }

@@ -1,6 +1,7 @@
 /* A request's life: beginning, the loop over its steps, the events that come to it. The list of steps is in request.h. */
 #include "request.h"
 #include "joint.h"
+#include "slices.h"
 
 #include <stdlib.h>
 
@@ -132,6 +133,7 @@ static void request_end(struct request *r)
 	object_unref(&r->part);
 	object_unref(&r->filling);
 	joint_free(r);
+	slices_free(r);
 	free(r->hold_buf);
 	free(r->pipe_buf);
 	request_unlink(r);

@@ -22,8 +22,9 @@
 	STEP(route,   NEXT(guard)   | NEXT(answer))                                                     \
 	STEP(guard,   NEXT(lookup)  | NEXT(fetch)  | NEXT(answer) | NEXT(purge))                        \
 	STEP(purge,   NEXT(answer))                                                                     \
-	STEP(lookup,  NEXT(deliver) | NEXT(fetch)  | NEXT(lookup) | NEXT(answer))                       \
-	STEP(fetch,   NEXT(deliver) | NEXT(answer) | NEXT(lookup) | NEXT(finish))                       \
+	STEP(lookup,  NEXT(deliver) | NEXT(fetch)  | NEXT(lookup) | NEXT(answer) | NEXT(slice))         \
+	STEP(fetch,   NEXT(deliver) | NEXT(answer) | NEXT(lookup) | NEXT(finish) | NEXT(slice))         \
+	STEP(slice,   NEXT(deliver) | NEXT(lookup) | NEXT(answer))  /* of a big file: the first one is sought */ \
 	STEP(answer,  NEXT(deliver) | NEXT(finish))      /* an answer of our own: refusals, errors, rules */ \
 	STEP(deliver, NEXT(finish)  | NEXT(answer))      /* answer: the stored body could not be read */    \
 	STEP(finish,  NEXT(done))
@@ -45,6 +46,15 @@ struct conf_hold {
 
 /* How a stored part becomes more than it is: joint.h. All of it in bytes of the whole, ends included. */
 struct join_plan { struct byte_range part, want; uint64_t total; };
+
+/* A fetch of one slice for a request: slices.h. */
+struct slice_fetch {
+	struct request *request;       /* NULL: none, or over */
+	struct object *object;         /* what it fills; NULL: not yet, or it failed */
+	uint64_t number;
+	enum end end;
+	bool used, ahead;
+};
 
 enum source { SOURCE_none, SOURCE_object, SOURCE_pipe, SOURCE_text };
 
@@ -98,6 +108,18 @@ struct request {
 	struct object *part;           /* stored; what the fetch completes, as `join` says */
 	struct join_plan join;
 	struct joint *joint;           /* that is under way, or over: joint.c */
+	struct object *master;         /* what is delivered is stored in slices: its head; object is the slice at r->sent */
+	uint64_t slice_size, slice_number, slice_own, slice_ahead;   /* number: of object; own: what this fetch asks for */
+	char *slice_text;              /* the key of a slice but for its number */
+	size_t slice_text_len;
+	struct slice slice_validator;
+	enum tier slice_tier;          /* where object is from */
+	enum end slice_end;            /* why the next one cannot be had */
+	unsigned slice_restarts;
+	bool slicing, slice_off, slice_waited;     /* the fetch asks for a slice; it must not; another's fetch has been waited for */
+	struct slice_fetch slice_fetches[2];       /* the one that is waited for, and the next */
+	struct request *slice_of;      /* this is such a fetch */
+	struct slice_fetch *slice_fetch;
 	struct object *object;         /* what is delivered (or looked at) */
 	struct object *stale;          /* stored, past its lifetime: being revalidated, or the last resort */
 	struct flight *flight;         /* led by this request */
@@ -188,6 +210,8 @@ struct request *request_new(struct worker *worker);
 void request_invalidate(struct request *request, const struct http_head *response);
 /* Whether a URI reference (Content-Location) names the request's own URL. */
 bool request_names_itself(struct request *request, struct slice reference);
+/* refresh.c: a request of nobody's for the same as this one; not run yet. */
+struct request *request_background(struct request *request);
 /* refresh.c: fetches r->object anew in the background, unless that is under way. */
 void request_refresh(struct request *request);
 /* step_receive.c */
@@ -205,6 +229,12 @@ bool request_key_make(struct request *request);
 bool request_variant_key(struct request *request, struct slice spec);
 void request_variant_language(const struct request *request, struct slice block, struct slice *ret_language, struct slice *ret_values);
 void request_object_wake(struct object_waiter *waiter);
+void request_flight_wake(struct flight_waiter *waiter);
+void request_collapse_timeout(struct worker *worker, struct timer *timer);
+/* Runs the request soon, from any thread. */
+void request_wake(struct request *request);
+/* The stored object under a key: HIT with r->object, MISS, or LOAD: r->loading, the step must wait. */
+enum store_get request_get(struct request *request, struct store_key key, struct slice key_text);
 void request_load_free(struct request *request);
 /* step_purge.c */
 void request_purge_free(struct request *request);

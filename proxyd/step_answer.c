@@ -76,6 +76,7 @@ enum step step_answer(struct request *r)
 	if (by_rule)
 		use_rule(r, &block);
 	r->source = SOURCE_text;
+	r->sent = 0;                           /* a range of what could not be had began elsewhere */
 	r->text = (struct slice){ NULL, 0 };
 	if (r->own_status != 204 && r->own_status != 304) {
 		text_add_field(&block, SLICE("Content-Type"), type);

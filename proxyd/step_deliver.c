@@ -2,6 +2,7 @@
  * exchange, or a text of our own. Bytes go out as they come; a slow client slows only its own reading. */
 #include "deliver.h"
 #include "joint.h"
+#include "slices.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,7 +44,8 @@ static int read_disk(struct request *r, struct iovec *ret_iov)
 	char *buf = r->worker->clients->disk_buf;
 	ssize_t n;
 
-	r->log.tier = TIER_disk;
+	if (r->log.tier < TIER_disk)
+		r->log.tier = TIER_disk;
 	if (read && read->busy)
 		return 0;
 	if (read && read->result < 0)
@@ -79,6 +81,9 @@ enum progress { SENT_ALL, SENT_WAIT, SENT_BROKEN };
 
 static void note_tier(struct request *r)
 {
+	/* Of slices from several places: the farthest. */
+	if (r->master && r->log.tier < r->slice_tier)
+		r->log.tier = r->slice_tier;
 	if (r->log.tier == TIER_none)
 		r->log.tier = r->log.cache == VERDICT_hit || r->log.cache == VERDICT_hit_stale || r->log.cache == VERDICT_revalidated
 			? r->from_disk ? TIER_disk : TIER_ram : r->source == SOURCE_text ? TIER_none : TIER_origin;
@@ -92,7 +97,7 @@ static uint64_t available(const struct request *r)
 
 static bool at_end(const struct request *r)
 {
-	return r->sent >= r->body_end || (object_state(r->object) == OBJECT_WHOLE && r->sent >= r->base + object_size(r->object));
+	return r->sent >= r->body_end || (!r->master && object_state(r->object) == OBJECT_WHOLE && r->sent >= r->base + object_size(r->object));
 }
 
 static enum progress object_is_empty(struct request *r)
@@ -126,6 +131,12 @@ static enum progress send_object(struct request *r)
 	struct iovec iov[PIECES];
 
 	for (;;) {
+		if (r->master) {
+			enum slice_seek seek = slice_seek(r);
+			if (seek != SLICE_ready)
+				return seek == SLICE_wait ? SENT_WAIT : SENT_BROKEN;
+			slice_ahead(r);
+		}
 		uint64_t most = r->body_end - r->sent < PEEK_MAX ? r->body_end - r->sent : PEEK_MAX;
 		int n = object_peek(r->object, r->sent - r->base, most, iov, PIECES);
 		if (n == 0) {
@@ -262,7 +273,9 @@ static enum step broken(struct request *r)
 {
 	struct carrier *carrier = r->carrier;
 
-	if (r->fetch_done && r->fetch_end != END_complete)
+	if (r->slice_end)
+		r->log.end = (uint8_t)r->slice_end;
+	else if (r->fetch_done && r->fetch_end != END_complete)
 		r->log.end = (uint8_t)r->fetch_end;
 	else
 		r->log.end = r->log.tier == TIER_disk ? END_internal : END_origin_left;
@@ -289,15 +302,20 @@ static void end_with_content(struct request *r)
 	r->log.end = r->content_refusal ? (uint8_t)r->content_end : END_refused;
 }
 
+static bool is_fetching(const struct request *r)
+{
+	return r->exchange || joint_busy(r) || slices_busy(r);
+}
+
 /* Without a client: nothing is sent, but a fetch that fills the store is seen through, since its record must say how it
  * ended. */
 static enum step without_client(struct request *r)
 {
-	if (r->disk_read && r->disk_read->busy)
+	if ((r->disk_read && r->disk_read->busy) || r->loading)
 		return STEP_wait;
 	if (r->exchange && !(r->filling && !r->spilling))
 		request_stop_exchange(r);
-	return r->exchange || joint_busy(r) ? STEP_wait : STEP_finish;
+	return is_fetching(r) ? STEP_wait : STEP_finish;
 }
 
 static void let_carrier_go(struct request *r)
@@ -348,7 +366,7 @@ enum step step_deliver(struct request *r)
 		return without_client(r);
 	if (!sent)
 		return STEP_wait;
-	if (!r->exchange && !joint_busy(r))
+	if (!is_fetching(r))
 		return r->disk_read && r->disk_read->busy ? STEP_wait : STEP_finish;
 	/* The client has its answer (a 304, a stale one); the fetch still has bytes to store, or its end to tell. */
 	if (r->source != SOURCE_pipe)

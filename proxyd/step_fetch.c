@@ -4,6 +4,7 @@
 #include "http_cache.h"
 #include "fetch.h"
 #include "joint.h"
+#include "slices.h"
 
 /* ---- content towards the origin ---- */
 
@@ -118,6 +119,8 @@ static void finish_filling(struct request *r, enum end end)
 		r->log.stored = 1;
 	else
 		r->log.nostore = (uint8_t)fetch_nostore(err);
+	if (object_meta(r->filling)->flags & STORED_SLICE)
+		return;
 	bool part = object_meta(r->filling)->flags & STORED_PART;
 	if (!part)
 		r->log.body_hash = object_checksum(r->filling);
@@ -125,11 +128,11 @@ static void finish_filling(struct request *r, enum end end)
 	if (err == STORE_OK && !part)
 		volume_drop(r->volume, r->part_key, NULL);     /* it is in the whole, or older than it */
 	if (err == STORE_OK && r->variant_text.len)
-		fetch_update_vary_index(r);
+		fetch_update_vary_index(r, r->filling);
 }
 
 /* What one exchange adds to the record: the last one's address and times, the sums of all. */
-static void take_facts(struct request *r, const struct exchange_facts *facts)
+void fetch_take_facts(struct request *r, const struct exchange_facts *facts)
 {
 	struct exchange_facts before = r->facts;
 
@@ -153,7 +156,7 @@ static void on_done(void *arg, enum end end, const struct exchange_facts *facts)
 	struct request *r = arg;
 
 	r->exchange = NULL;
-	take_facts(r, facts);
+	fetch_take_facts(r, facts);
 	if (r->joint && r->filling)
 		joint_done(r, end);
 	else
@@ -214,7 +217,7 @@ static void abort_exchange(struct request *r)
 	if (!r->exchange)
 		return;
 	exchange_abort(&r->exchange, &facts);
-	take_facts(r, &facts);
+	fetch_take_facts(r, &facts);
 }
 
 void fetch_stop(struct request *r, enum end end)
@@ -231,21 +234,26 @@ void fetch_stop(struct request *r, enum end end)
 	flight_end(&r->flight, 0);
 }
 
+enum step fetch_error(struct request *r, enum end end)
+{
+	switch (end) {
+	case END_connect_timeout: case END_origin_read_timeout: case END_origin_send_timeout:
+		return request_error(r, 504, end);
+	case END_no_origin:
+		return request_error(r, 503, end);
+	default:
+		return request_error(r, 502, end);
+	}
+}
+
 /* No answer came. */
 static enum step failed(struct request *r)
 {
 	if (r->stale && fetch_may_serve_stale(r)) {
 		fetch_use_stale(r, VERDICT_hit_stale);
-		return STEP_deliver;
+		return slice_or_deliver(r);
 	}
-	switch (r->fetch_end) {
-	case END_connect_timeout: case END_origin_read_timeout: case END_origin_send_timeout:
-		return request_error(r, 504, r->fetch_end);
-	case END_no_origin:
-		return request_error(r, 503, r->fetch_end);
-	default:
-		return request_error(r, 502, r->fetch_end);
-	}
+	return fetch_error(r, r->fetch_end);
 }
 
 enum step step_fetch(struct request *r)
@@ -267,7 +275,7 @@ enum step step_fetch(struct request *r)
 		return start(r);
 	}
 	if (r->fetch_headed)
-		return STEP_deliver;
+		return slice_or_deliver(r);
 	if (r->fetch_done && !r->carrier)
 		return STEP_finish;
 	if (r->fetch_done)

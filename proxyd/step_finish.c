@@ -3,6 +3,7 @@
 #include "access_log.h"
 #include "clock.h"
 #include "joint.h"
+#include "slices.h"
 
 #include <stdlib.h>
 
@@ -40,10 +41,10 @@ enum step step_finish(struct request *r)
 {
 	struct logline *log = &r->log;
 
-	CHECK(!r->exchange && !joint_busy(r));
+	CHECK(!r->exchange && !joint_busy(r) && !slices_busy(r));
 	request_take_counts(r);
 	log_fetch(r);
-	if (r->source == SOURCE_object && r->object && object_state(r->object) == OBJECT_WHOLE) {
+	if (r->source == SOURCE_object && r->object && !r->master && object_state(r->object) == OBJECT_WHOLE) {
 		if (!(object_meta(r->object)->flags & STORED_PART))
 			log->body_hash = object_checksum(r->object);
 		log->object_bytes = (int64_t)object_size(r->object);
@@ -55,7 +56,10 @@ enum step step_finish(struct request *r)
 	/* A fetch in the background is no request's verdict: its record says what the origin said, and whether it was stored. */
 	if (r->background)
 		log->cache = VERDICT_none;
-	access_log_write(r->worker, log);
+	if (r->slice_of)
+		slice_fetch_done(r);           /* in the record of the request that it was for */
+	else
+		access_log_write(r->worker, log);
 	flight_end(&r->flight, 0);
 	request_load_free(r);
 	request_purge_free(r);

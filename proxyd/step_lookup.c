@@ -8,6 +8,7 @@
 #include "http_cache.h"
 #include "key_rules.h"
 #include "parts.h"
+#include "slices.h"
 
 enum { VARY_TEXT_MAX = 4096 };
 
@@ -22,7 +23,7 @@ static void wake_run(struct worker *worker, struct mail *mail)
 	request_run(r);
 }
 
-static void wake(struct request *r)
+void request_wake(struct request *r)
 {
 	if (atomic_exchange(&r->wake_queued, true))
 		return;
@@ -31,17 +32,17 @@ static void wake(struct request *r)
 }
 
 /* Of a request that waits; or of one that leads and has lost its client, when nobody waits any more. */
-static void flight_wake(struct flight_waiter *waiter)
+void request_flight_wake(struct flight_waiter *waiter)
 {
-	wake((struct request *)((char *)waiter - offsetof(struct request, waiter)));
+	request_wake((struct request *)((char *)waiter - offsetof(struct request, waiter)));
 }
 
 void request_object_wake(struct object_waiter *waiter)
 {
-	wake((struct request *)((char *)waiter - offsetof(struct request, object_waiter)));
+	request_wake((struct request *)((char *)waiter - offsetof(struct request, object_waiter)));
 }
 
-static void collapse_timeout(struct worker *worker, struct timer *timer)
+void request_collapse_timeout(struct worker *worker, struct timer *timer)
 {
 	struct request *r = (struct request *)((char *)timer - offsetof(struct request, collapse_timer));
 
@@ -97,8 +98,7 @@ void request_load_free(struct request *r)
 	r->load = NULL;
 }
 
-/* The stored object under a key: HIT with r->object, MISS, or LOAD (the step must wait). */
-static enum store_get get(struct request *r, struct store_key key, struct slice key_text)
+enum store_get request_get(struct request *r, struct store_key key, struct slice key_text)
 {
 	struct load *load = r->load;
 
@@ -208,7 +208,7 @@ static enum store_get find_best_language(struct request *r, struct vary_index li
 	for (size_t pos = 0; got == STORE_MISS && vary_index_next_language(list, &pos, language, &other);) {
 		struct slice text = arena_printf(&r->arena, "%.*s\naccept-language\naccept-language=%.*s\n", SLICE_ARG(r->key_text), SLICE_ARG(other));
 		struct store_key key = store_key_make(text);
-		got = text.len ? get(r, key, text) : STORE_MISS;
+		got = text.len ? request_get(r, key, text) : STORE_MISS;
 		if (got == STORE_HIT) {
 			r->variant_text = text;
 			r->variant_key = key;
@@ -249,7 +249,7 @@ static enum store_get find_variant(struct request *r)
 			first_text = r->variant_text;
 			first_key = r->variant_key;
 		}
-		got = get(r, r->variant_key, r->variant_text);
+		got = request_get(r, r->variant_key, r->variant_text);
 		if (got == STORE_MISS)
 			got = find_best_language(r, list);
 	}
@@ -263,7 +263,7 @@ static enum store_get find_variant(struct request *r)
 
 static enum store_get find(struct request *r)
 {
-	enum store_get got = get(r, r->key, r->key_text);
+	enum store_get got = request_get(r, r->key, r->key_text);
 
 	struct slice selectors = r->location->key.selectors;
 
@@ -287,7 +287,7 @@ static enum step deliver_stored(struct request *r, enum verdict verdict)
 	r->source = SOURCE_object;
 	flight_end(&r->flight, 0);
 	timer_clear(r->worker, &r->collapse_timer);
-	return STEP_deliver;
+	return slice_or_deliver(r);
 }
 
 /* The client wants nothing from the origin (RFC 9111 section 5.2.1.7). A fetch that is under way for others does not count
@@ -312,9 +312,9 @@ static enum step join(struct request *r)
 	r->waiter.again = false;
 	if (only_if_cached(r))
 		return request_error(r, 504, END_only_if_cached);
-	if (r->flight || r->solo || !r->may_store || r->ranged || !r->location->set.collapse)
+	if (r->flight || r->solo || !r->may_store || (r->ranged && !slice_wanted(r)) || !r->location->set.collapse)
 		return STEP_fetch;
-	r->waiter.wake = flight_wake;
+	r->waiter.wake = request_flight_wake;
 	switch (flight_join(key, r->worker->now_us, woken ? NULL : &r->waiter, &r->flight, &r->object, &variant)) {
 	case FLIGHT_LEAD:
 		/* What was missing a moment ago may have been stored by a flight that has just ended. */
@@ -322,7 +322,7 @@ static enum step join(struct request *r)
 	case FLIGHT_WAIT:
 		r->was_collapsed = true;
 		request_keep(r);
-		timer_set(r->worker, &r->collapse_timer, r->location->set.collapse_timeout, collapse_timeout);
+		timer_set(r->worker, &r->collapse_timer, r->location->set.collapse_timeout, request_collapse_timeout);
 		return STEP_wait;
 	case FLIGHT_HIT_FOR_MISS:
 		r->hit_for_miss = !woken;
@@ -363,9 +363,9 @@ static const struct cache_use_settings settings = { .obey_client = false };
 /* The whole is not stored: a part may be. */
 static enum store_get find_part(struct request *r)
 {
-	if (!r->may_store || !part_key_make(r))
+	if (!r->may_store || slice_wanted(r) || !part_key_make(r))
 		return STORE_MISS;
-	return get(r, r->part_key, r->part_text);
+	return request_get(r, r->part_key, r->part_text);
 }
 
 static enum step decide_part(struct request *r)

@@ -97,6 +97,11 @@ void stored_set_part(struct slice kept, uint64_t from, uint64_t total)
 	memcpy(at + offsetof(struct stored_fixed, total), &total, sizeof(total));
 }
 
+void stored_set_slice(struct slice kept, uint32_t size)
+{
+	memcpy((char *)(uintptr_t)kept.ptr + offsetof(struct stored_fixed, slice), &size, sizeof(size));
+}
+
 bool stored_next_field(struct slice block, size_t *pos, struct slice *ret_name, struct slice *ret_value)
 {
 	if (*pos >= block.len)
@@ -131,7 +136,7 @@ static bool replaces(const struct http_head *fresh, struct slice name)
 struct slice stored_update(struct arena *arena, const struct stored_view *old, const struct http_head *fresh,
 	struct slice targeted)
 {
-	struct stored_fixed fixed = { .from = old->fixed.from, .total = old->fixed.total };
+	struct stored_fixed fixed = { .from = old->fixed.from, .total = old->fixed.total, .slice = old->fixed.slice };
 	struct cache_control cc;
 	struct text text;
 	struct slice name, value;

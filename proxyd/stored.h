@@ -18,6 +18,8 @@ enum stored_flag {
 	STORED_VARY_INDEX      = 32,   /* not an answer: lists the Vary specs and variants of the URL */
 	STORED_VARIANT         = 64,   /* selected by Vary */
 	STORED_PART            = 128,  /* one range of a representation, under a key of its own: parts.h */
+	STORED_SLICED          = 256,  /* the head of a file whose body is stored in slices: slices.h */
+	STORED_SLICE           = 512,  /* one of these; it has no head of its own */
 };
 enum { STORED_LIFETIME_SHIFT = 28 };   /* the highest four bits: enum lifetime_by */
 /* Its name; empty for none. */
@@ -30,7 +32,7 @@ struct stored_span { uint32_t off; uint32_t len; };
 struct stored_fixed {
 	uint32_t magic;                /* STORED_MAGIC: also the version of this layout */
 	uint32_t block_len, spec_len;
-	uint32_t reserved1;
+	uint32_t slice;                /* of a file that is stored in slices: how long they are */
 	uint64_t cookie_hash;          /* XXH3 of the Set-Cookie values; 0: none */
 	uint8_t has_set_cookie, is_public, reserved2[6];
 	uint64_t from, total;          /* of a part: where it begins, and how long the whole is (UINT64_MAX: not known) */
@@ -54,6 +56,7 @@ struct stored_view {
 struct slice stored_build(struct arena *arena, const struct http_head *head, const struct cache_control *cc, bool to_store, struct slice spec);
 /* Says of a kept form which part of the whole it is the head of. */
 void stored_set_part(struct slice kept, uint64_t from, uint64_t total);
+void stored_set_slice(struct slice kept, uint32_t size);
 /* A 304's fields replace the stored ones of the same name (RFC 9111 section 3.2), but for those that describe the body. */
 struct slice stored_update(struct arena *arena, const struct stored_view *old, const struct http_head *not_modified,
 	struct slice targeted);

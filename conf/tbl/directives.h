@@ -31,6 +31,7 @@ SETTING(proxy_header_count_max, COUNT, "200", "8", "1000",  H|S|L, "Most header 
 SETTING(proxy_tries,           COUNT, "2", "1", "10",       H|S|L, "Most servers of an upstream that are asked for one safe request.")
 SETTING(proxy_keepalive_timeout, TIME, "60s", "0", "1d",    H|S|L, "How long an idle origin connection is kept for reuse.")
 SETTING(object_max,            SIZE, "64m", "1k", "4g",     H|S|L, "Largest body that is stored; larger ones pass through.")
+SETTING(slice,                 SIZE, "0", "0", "64m",       H|S|L, "Files longer than this are fetched and stored in slices of this size, each when its bytes are asked for; 0: whole. object_max bounds a slice then, not the file.")
 SETTING(store_cookies,         FLAG, "off", "", "",         H|S|L, "Store answers that set a cookie. The log and the audit show it.")
 SETTING(cache_status,          FLAG, "on", "", "",          H|S|L, "Send Cache-Status (RFC 9211).")
 SETTING(collapse,              FLAG, "on", "", "",          H|S|L, "One fetch for concurrent misses of one object.")

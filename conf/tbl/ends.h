@@ -18,3 +18,4 @@ END(loop,                "",                      "proxy_loop_detected",     "Th
 END(shutdown,            "",                      "",                        "The daemon stopped before the request was over.")
 END(internal,            "",                      "proxy_internal_error",    "A limit of proxyd itself (descriptors, memory) was reached.")
 END(only_if_cached,      "",                      "",                         "The request said Cache-Control: only-if-cached, and nothing usable was stored.")
+END(origin_changed,      "",                      "http_response_incomplete", "The file at the origin changed while it was sent in slices: what was sent is of the old one, and stays incomplete.")

@@ -213,6 +213,7 @@ FOREIGN_VALUE(access_log,        1, 6, "the columns of the access log are fixed,
 FOREIGN_VARIABLE(upstream_cache_status, "Cache-Status (RFC 9211) says it in every answer: remove the line")
 FOREIGN_VARIABLE(upstream_addr,         "it is in the access log, column origin")
 FOREIGN_VARIABLE(upstream_response_time, "it is in the access log, column origin_first_us")
+FOREIGN_VARIABLE(slice_range,           "`slice SIZE` asks for the ranges and keeps the slices apart by itself: remove the line")
 FOREIGN_VARIABLE(upstream_status,       "it is in the access log, column origin_status")
 FOREIGN_VARIABLE(request_time,          "it is in the access log, column total_us")
 FOREIGN_VARIABLE(status,                "it is in the access log, column status")
