@@ -74,6 +74,8 @@ struct store_config {
 	 * related(), which may be NULL, writes the keys that such an object leads to, at most `room`, and returns how many. */
 	uint32_t bookkeeping_flags;
 	size_t (*related)(struct slice head, struct store_key *keys, size_t room);
+	/* The key of what the caller may keep beside an object, for the count of a purge of its key; NULL: nothing. */
+	struct store_key (*beside)(struct store_key key);
 	/* What purges of keys and prefixes are held against when it is not the key's text itself: in `room`, or a part of
 	 * key_text. NULL: the text. For keys that differ in notation only, and that a person takes for one. */
 	struct slice (*purge_text)(struct slice key_text, char room[STORE_KEY_MAX]);

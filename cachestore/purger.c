@@ -91,15 +91,23 @@ static int url_key(struct url_count *count, struct store_key key, bool first)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* The same with what lies beside. */
+static int url_keys(struct url_count *count, struct store_key key, bool first)
+{
+	int rc = url_key(count, key, first);
+
+	return rc == 0 && count->volume->config.beside ? url_key(count, count->volume->config.beside(key), false) : rc;
+}
+
 static int url_purge(struct volume *volume, struct purge_job *job)
 {
 	struct url_count count = { .volume = volume, .job = job };
 	int rc;
 
 	count.related = must(malloc(RELATED_MAX * sizeof(*count.related)));
-	rc = url_key(&count, store_key_make(job->purge.text), true);
+	rc = url_keys(&count, store_key_make(job->purge.text), true);
 	for (size_t i = 0; rc == 0 && i < count.related_count; i++)
-		rc = url_key(&count, count.related[i], false);
+		rc = url_keys(&count, count.related[i], false);
 	free(count.related);
 	return rc;
 }

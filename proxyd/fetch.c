@@ -487,8 +487,10 @@ void fetch_update_vary_index(struct request *r, const struct object *object)
 	if (changed && text.len && text.len <= VARY_INDEX_MAX
 			&& object_new(r->volume, r->key, r->key_text, &meta, text, 0, &index) == STORE_OK)
 		object_finish(index);
-	if (changed && has_evicted)
+	if (changed && has_evicted) {
 		volume_drop(r->volume, evicted, NULL);
+		volume_drop(r->volume, part_key_beside(evicted), NULL);
+	}
 	object_unref(&index);
 	object_unref(&old);
 }

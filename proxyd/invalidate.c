@@ -8,6 +8,12 @@ enum { VARIANTS_MAX = 1000 };              /* as of the setting */
 
 struct dropping { struct volume *volume; struct store_key key; };
 
+static void drop_key(struct volume *volume, struct store_key key)
+{
+	volume_drop(volume, key, NULL);
+	volume_drop(volume, part_key_beside(key), NULL);
+}
+
 /* With the index of a URL's variants go those that it lists: the next index would lead to them again. */
 static void drop_object(struct volume *volume, struct store_key key, struct object *object)
 {
@@ -16,9 +22,9 @@ static void drop_object(struct volume *volume, struct store_key key, struct obje
 
 	if (object && (object_meta(object)->flags & STORED_VARY_INDEX))
 		count = vary_index_keys(object_head(object), keys, VARIANTS_MAX);
-	volume_drop(volume, key, NULL);
+	drop_key(volume, key);
 	for (size_t i = 0; i < count; i++)
-		volume_drop(volume, keys[i], NULL);
+		drop_key(volume, keys[i]);
 	object_unref(&object);
 }
 
@@ -48,9 +54,6 @@ static void drop(struct request *r, const struct target *target)
 	} else {
 		drop_object(r->volume, key, object);
 	}
-	text_add(&text, SLICE("\npart"));
-	if (!text.overflowed)
-		volume_drop(r->volume, store_key_make(text_slice(&text)), NULL);
 }
 
 static bool same_host(struct slice authority, const struct target *own)

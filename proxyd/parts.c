@@ -5,7 +5,7 @@
 bool part_key_make(struct request *r)
 {
 	r->part_text = arena_printf(&r->arena, "%.*s\npart", SLICE_ARG(r->variant_text.len ? r->variant_text : r->key_text));
-	r->part_key = store_key_make(r->part_text);
+	r->part_key = part_key_beside(r->variant_text.len ? r->variant_key : r->key);
 	return r->part_text.len > 0;
 }
 

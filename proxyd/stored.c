@@ -89,6 +89,11 @@ struct slice stored_build(struct arena *arena, const struct http_head *head, con
 	return finish_kept(&text, &fixed, &cookies, spec);
 }
 
+struct store_key part_key_beside(struct store_key key)
+{
+	return (struct store_key){ ~key.hi, key.lo };
+}
+
 void stored_set_part(struct slice kept, uint64_t from, uint64_t total)
 {
 	char *at = (char *)(uintptr_t)kept.ptr;

@@ -54,6 +54,8 @@ struct stored_view {
 /* Builds the kept form of an answer's head: all fields but the hop-by-hop ones, Content-Length and, when it is to be
  * stored, Age and the fields that private="..." or no-cache="..." name. Empty when the arena overflowed. */
 struct slice stored_build(struct arena *arena, const struct http_head *head, const struct cache_control *cc, bool to_store, struct slice spec);
+/* The key of the part that lies beside what is stored under a key. */
+struct store_key part_key_beside(struct store_key key);
 /* Says of a kept form which part of the whole it is the head of. */
 void stored_set_part(struct slice kept, uint64_t from, uint64_t total);
 void stored_set_slice(struct slice kept, uint32_t size);

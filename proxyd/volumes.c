@@ -70,7 +70,7 @@ static struct volume_slot *slot_open(const struct conf_volume *volume, enum stor
 {
 	struct volume_slot *slot = must(calloc(1, sizeof(*slot)));
 	struct store_config config = { .size = volume->size, .ram = volume->ram, .fill_max = volume->fill_max, .event = slot_event,
-		.bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .related = vary_index_keys, .purge_text = plain_key };
+		.bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .related = vary_index_keys, .beside = part_key_beside, .purge_text = plain_key };
 
 	config.name = slot->name = must(strndup(volume->name.ptr, volume->name.len));
 	config.path = slot->path = must(strndup(volume->path.ptr, volume->path.len));
