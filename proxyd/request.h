@@ -231,6 +231,7 @@ void request_variant_language(const struct request *request, struct slice block,
 void request_object_wake(struct object_waiter *waiter);
 void request_flight_wake(struct flight_waiter *waiter);
 void request_collapse_timeout(struct worker *worker, struct timer *timer);
+bool request_only_if_cached(const struct request *request);
 /* Runs the request soon, from any thread. */
 void request_wake(struct request *request);
 /* The stored object under a key: HIT with r->object, MISS, or LOAD: r->loading, the step must wait. */

@@ -10,11 +10,24 @@ enum { SLICE_TEXT_MORE = 24 };
 
 /* ---- what is asked for ---- */
 
+static bool client_forbids(const struct request *r)
+{
+	struct cache_control cc;
+
+	if (!r->head.times[FIELD_cache_control])
+		return false;
+	cache_control_parse(&r->head, FIELD_cache_control, &cc);
+	return cc.no_store;
+}
+
 uint64_t slice_wanted(const struct request *r)
 {
 	const struct settings *set = &r->location->set;
 
 	if (!r->use_cache || !r->may_store || r->slice_off || r->hit_for_miss || !set->slice)
+		return 0;
+	/* What may not be stored for this client is fetched at once: it would be asked for twice. */
+	if (http_header_get(&r->head, FIELD_authorization) || client_forbids(r))
 		return 0;
 	return set->slice < set->object_max ? set->slice : set->object_max;
 }

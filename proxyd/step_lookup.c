@@ -292,7 +292,7 @@ static enum step deliver_stored(struct request *r, enum verdict verdict)
 
 /* The client wants nothing from the origin (RFC 9111 section 5.2.1.7). A fetch that is under way for others does not count
  * either: it is the origin's answer. */
-static bool only_if_cached(const struct request *r)
+bool request_only_if_cached(const struct request *r)
 {
 	struct cache_control cc;
 
@@ -310,7 +310,7 @@ static enum step join(struct request *r)
 
 	r->was_collapsed = woken;
 	r->waiter.again = false;
-	if (only_if_cached(r))
+	if (request_only_if_cached(r))
 		return request_error(r, 504, END_only_if_cached);
 	if (r->flight || r->solo || !r->may_store || (r->ranged && !slice_wanted(r)) || !r->location->set.collapse)
 		return STEP_fetch;

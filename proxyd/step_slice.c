@@ -38,6 +38,10 @@ static enum slice_seek join(struct request *r, uint64_t number, struct store_key
 	struct flight *flight = NULL;
 	struct store_key variant;
 
+	if (!r->head_sent && request_only_if_cached(r)) {
+		r->slice_end = END_only_if_cached;
+		return SLICE_failed;
+	}
 	if (r->location->set.collapse && !r->solo) {
 		r->waiter.wake = request_flight_wake;
 		bool woken = r->slice_waited && !r->waiter.again;
@@ -174,5 +178,7 @@ enum step step_slice(struct request *r)
 	}
 	if (slices_busy(r) || r->exchange)
 		return STEP_wait;
+	if (r->slice_end == END_only_if_cached)
+		return request_error(r, 504, END_only_if_cached);
 	return r->slice_end == END_origin_changed ? begin_anew(r) : fetch_error(r, r->slice_end ? r->slice_end : END_internal);
 }

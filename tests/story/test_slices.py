@@ -246,6 +246,43 @@ def test_an_unsafe_request_and_a_purge_end_all_slices(site):
     assert len(file.asked) > asked
 
 
+def test_a_file_is_renewed_behind_the_clients_back(site):
+    daemon, file = site(headers=[('Cache-Control', 'max-age=0, stale-while-revalidate=600'), *STRONG])
+    part(daemon, 'bytes=0-9')
+    is_part(part(daemon, 'bytes=5-6'), 5, 6)
+    harness.until('request behind the client', lambda: len(file.asked) == 2)
+    daemon.records(2)
+    assert daemon.records(2)[1]['cache'] == 'hit_stale'
+
+
+def test_only_if_cached_asks_for_no_slice(site):
+    daemon, file = site()
+    part(daemon, 'bytes=0-9')
+    is_part(part(daemon, 'bytes=5-6', ('Cache-Control', 'only-if-cached')), 5, 6)
+    assert part(daemon, 'bytes=9000-9009', ('Cache-Control', 'only-if-cached')).status == 504
+    assert len(file.asked) == 1
+    assert daemon.records(3)[2]['end'] == 'only_if_cached'
+
+
+@pytest.mark.parametrize('field', [('Authorization', 'Basic x'), ('Cache-Control', 'no-store')])
+def test_what_may_not_be_stored_for_a_client_is_asked_for_once(site, field):
+    daemon, file = site()
+    assert daemon.get('/', headers=[field]).body == BODY
+    assert ranges(file) == [None]
+
+
+def test_the_audit_finds_nothing_wrong_with_slices_and_parts(site):
+    daemon, file = site(settings='slice 4k; heuristic_percent 0;')
+    for _ in range(40):
+        daemon.get('/')
+        part(daemon, 'bytes=9000-9009')
+        part(daemon, 'bytes=-1')
+        part(daemon, 'bytes=90000-')
+    daemon.records(160)
+    daemon.stop()
+    assert harness.audit_json('check', daemon.log)['findings'] == []
+
+
 # ---- failures ----
 
 def test_a_slice_that_cannot_be_had_is_an_error_before_anything_was_sent(site):

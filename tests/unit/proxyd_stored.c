@@ -220,11 +220,34 @@ static void an_arena_overflows_once_and_for_all(void **state)
 	assert_false(arena.overflowed);
 }
 
+static void a_part_keeps_its_place_and_not_its_range(void **state)
+{
+	struct stored_view view;
+
+	(void)state;
+	arena_init(&arena);
+	struct slice kept = build("HTTP/1.1 206 Partial\r\nETag: \"a\"\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\n", true, SLICE("foo"));
+	stored_set_part(kept, 5, 10);
+	stored_set_slice(kept, 4096);
+	assert_true(stored_read(kept, &view));
+	assert_false(block_has(kept, "Content-Range"));      /* written anew for each answer */
+	struct http_head fresh = parse("HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\nContent-Range: bytes 0-1/2\r\nX: 1\r\n\r\n", fresh_headers);
+	kept = stored_update(&arena, &view, &fresh);
+	assert_true(stored_read(kept, &view));
+	assert_true(view.fixed.from == 5 && view.fixed.total == 10 && view.fixed.slice == 4096);
+	assert_true(slice_eq(view.spec, SLICE("foo")));
+	assert_false(block_has(kept, "Content-Range"));
+	kept = build("HTTP/1.1 206 Partial\r\nContent-Range: bytes 5-9/10\r\n\r\n", false, SLICE(""));
+	assert_true(block_has(kept, "Content-Range: bytes 5-9/10\r\n"));   /* one that passes keeps it */
+	arena_release(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(leaves_out_what_is_not_kept),
 		cmocka_unit_test(finds_its_values_again),
+		cmocka_unit_test(a_part_keeps_its_place_and_not_its_range),
 		cmocka_unit_test(fields_named_private_are_stripped),
 		cmocka_unit_test(a_304_replaces_fields_but_not_the_body_s),
 		cmocka_unit_test(every_damaged_length_is_refused),
