@@ -83,6 +83,13 @@ static struct verdict_store judge(struct request *r, const struct http_head *hea
 	return cache_may_store(&asked, &answer, &with);
 }
 
+enum nostore fetch_forbidden(struct request *r, const struct http_head *head)
+{
+	enum nostore reason = judge(r, head).reason;
+
+	return reason == NOSTORE_no_freshness || reason == NOSTORE_expired ? NOSTORE_none : reason;
+}
+
 static struct object_meta meta_of(const struct verdict_store *v, unsigned status, int64_t now_us, bool variant)
 {
 	return (struct object_meta){
@@ -396,8 +403,9 @@ static bool complete_part(struct request *r, const struct http_head *head)
 }
 
 /* What came is but a slice, and cannot be stored as one: the client is to get what it asked for. */
-static void ask_without_slice(struct request *r)
+static void ask_without_slice(struct request *r, const struct http_head *head)
 {
+	retire_stale(r, head);
 	r->slice_off = true;
 	r->fetch_again = true;
 	r->fetch_part.total = 0;
@@ -435,7 +443,7 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 	if (r->slicing ? !slice_of_answer(r, head) : !part_of_answer(r, head, &r->fetch_part))
 		r->fetch_part.total = 0;
 	if (r->slicing && (head->status == 416 || (head->status == 206 && !r->fetch_part.total))) {
-		ask_without_slice(r);
+		ask_without_slice(r, head);
 		return;
 	}
 	retire_stale(r, head);
@@ -452,7 +460,7 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 		return;
 	}
 	if (r->slicing && head->status == 206) {
-		ask_without_slice(r);
+		ask_without_slice(r, head);
 		return;
 	}
 	r->log.nostore = (uint8_t)why;

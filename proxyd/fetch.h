@@ -9,6 +9,8 @@
 void fetch_take_head(struct request *request, const struct http_head *head);
 /* Whether the stale object may be served since the origin fails (RFC 9111 section 4.2.4, RFC 5861 section 4). */
 bool fetch_may_serve_stale(const struct request *request);
+/* What in this answer forbids to store it for others; its lifetime is not asked for. */
+enum nostore fetch_forbidden(struct request *request, const struct http_head *head);
 /* The stale object becomes what is delivered. */
 void fetch_use_stale(struct request *request, enum verdict verdict);
 /* The URL's index of Vary specs learns of the variant that was stored. */

@@ -83,10 +83,11 @@ static uint64_t position(const struct request *r)
 	return r->join.want.from + object_available(r->filling);
 }
 
+/* The request ends later: not within pump(), which looks at r->joint once more. */
 static void fail(struct request *r, enum end end)
 {
 	fetch_stop(r, end);
-	request_run(r);
+	request_wake(r);
 }
 
 static bool append(struct request *r, const void *bytes, size_t len)

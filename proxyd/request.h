@@ -54,6 +54,7 @@ struct slice_fetch {
 	uint64_t number;
 	enum end end;
 	bool used, ahead;
+	bool unstored;                 /* object is of memory only */
 };
 
 enum source { SOURCE_none, SOURCE_object, SOURCE_pipe, SOURCE_text };

@@ -127,6 +127,15 @@ static enum store_err fill_slice(struct request *r, struct request *of, uint64_t
 	return object_new(of->volume, *ret_key, text, &meta, SLICE(""), left < of->slice_size ? left : of->slice_size, &r->filling);
 }
 
+static enum store_err memory_slice(struct request *r, const struct request *of, uint64_t size)
+{
+	struct object_meta meta = *object_meta(of->master);
+
+	meta.flags = STORED_SLICE;
+	meta.tags.len = 0;
+	return object_new(NULL, (struct store_key){ 0, 0 }, SLICE("slice"), &meta, SLICE(""), size, &r->filling);
+}
+
 /* Others may have the slice while it is filled; who waited for the master finds it stored. */
 static void change_flight(struct request *r, struct store_key key)
 {
@@ -165,8 +174,7 @@ enum store_err slices_begin(struct request *r, struct object_meta *meta, struct 
 	else if (variant)
 		fetch_update_vary_index(r, r->master);
 	change_flight(r, key);
-	if (r->hit_for_miss)
-		flight_forget(r->key);
+	r->log.object_bytes = (int64_t)r->total;
 	r->log.variant = variant ? r->variant_key.hi : 0;
 	object_unref(&r->object);
 	r->source = SOURCE_object;
@@ -194,16 +202,22 @@ void slice_take_head(struct request *r, const struct http_head *head)
 		fetch_stop(r, END_origin_changed);
 		return;
 	}
-	enum store_err err = fill_slice(r, of, r->slice_own, &key);
-	/* No room to store it: the client that waits for it gets it from memory alone, one slice at a time. */
-	if (err && !fetch->ahead) {
-		of->log.nostore = (uint8_t)fetch_nostore(err);
-		err = object_new(NULL, key, SLICE("slice"), object_meta(of->master), SLICE(""), range.to - range.from + 1, &r->filling);
+	r->fetch_part = range;
+	enum nostore why = fetch_forbidden(r, head);
+	enum store_err err = why ? STORE_FAILED : fill_slice(r, of, r->slice_own, &key);
+	/* No room to store it, or it may not be stored: the client that waits for it gets it from memory alone, one slice at a time. */
+	if (err && (why || !fetch->ahead)) {
+		of->log.nostore = (uint8_t)(why ? why : fetch_nostore(err));
+		fetch->unstored = true;
+		err = memory_slice(r, of, range.to - range.from + 1);
 	}
 	if (err) {
 		fetch_stop(r, END_internal);
 		return;
 	}
+	/* What may not be stored is for nobody else either. */
+	if (why)
+		flight_end(&r->flight, 0);
 	r->object = object_ref(r->filling);
 	r->source = SOURCE_object;
 	fetch->object = object_ref(r->filling);
@@ -225,6 +239,7 @@ bool slice_fetch_start(struct request *r, uint64_t number, struct flight **fligh
 		b->slice_of = r;
 		b->slice_fetch = fetch;
 		b->slice_own = number;
+		b->log.rid = r->log.rid;       /* the origin's log and the record name the same request */
 		b->flight = *flight;
 		*flight = NULL;
 		r->fetch_started = true;
@@ -245,9 +260,11 @@ void slice_fetch_done(struct request *r)
 	of->log.stored |= r->log.stored;
 	if (!r->log.stored && r->log.nostore)
 		of->log.nostore = r->log.nostore;
+	of->log.fwd_sent = r->log.fwd_sent;
 	fetch_take_facts(of, &r->facts);
+	/* Stopped by us: not because a client left. */
 	if (!fetch->end && r->fetch_end != END_complete)
-		fetch->end = r->fetch_end;
+		fetch->end = r->fetch_end == END_client_left ? END_internal : r->fetch_end;
 	fetch->request = NULL;
 	request_wake(of);
 }

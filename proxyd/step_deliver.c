@@ -108,7 +108,7 @@ static enum progress object_is_empty(struct request *r)
 	case OBJECT_WHOLE:
 		return at_end(r) ? SENT_ALL : SENT_WAIT;
 	case OBJECT_BROKEN:
-		if (r->spilling && r->sent >= available(r)) {
+		if (r->spilling && !r->master && r->sent >= available(r)) {
 			r->source = SOURCE_pipe;
 			return SENT_WAIT;
 		}

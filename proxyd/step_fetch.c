@@ -86,7 +86,8 @@ static bool on_body(void *arg, struct slice bytes)
 		return joint_body(r, bytes);
 	if (r->filling && !r->spilling) {
 		enum store_err err = STORE_TOO_LARGE;
-		if (object_available(r->filling) + bytes.len <= r->location->set.object_max)
+		/* A slice is as long as it was promised to be, by the settings of when its file was first stored. */
+		if (object_meta(r->filling)->flags & STORED_SLICE || object_available(r->filling) + bytes.len <= r->location->set.object_max)
 			err = object_append(r->filling, bytes.ptr, bytes.len);
 		else
 			object_fail(r->filling);
@@ -115,6 +116,8 @@ static void finish_filling(struct request *r, enum end end)
 		return;
 	}
 	enum store_err err = object_finish(r->filling);
+	if (r->slice_fetch && r->slice_fetch->unstored)
+		return;
 	if (err == STORE_OK)
 		r->log.stored = 1;
 	else

@@ -32,6 +32,17 @@ static struct slice_fetch *fetch_of(struct request *r, uint64_t number)
 	return NULL;
 }
 
+static enum store_get look(struct request *r, uint64_t number)
+{
+	struct object *object = NULL;
+	struct store_key key;
+	struct slice text = slice_key(r, number, &key);
+	enum store_get got = volume_get(r->volume, key, text, &object);
+
+	object_unref(&object);
+	return got;
+}
+
 /* Not stored: somebody fetches it, or this request does. */
 static enum slice_seek join(struct request *r, uint64_t number, struct store_key key)
 {
@@ -62,6 +73,12 @@ static enum slice_seek join(struct request *r, uint64_t number, struct store_key
 			return SLICE_wait;
 		case FLIGHT_LEAD: case FLIGHT_HIT_FOR_MISS:
 			break;
+		}
+		/* What was missing a moment ago may have been stored by a flight that has just ended. */
+		if (look(r, number) == STORE_HIT) {
+			flight_end(&flight, 0);
+			r->again = true;
+			return SLICE_wait;
 		}
 	}
 	r->solo = false;
@@ -100,7 +117,10 @@ enum slice_seek slice_seek(struct request *r)
 	}
 	struct slice text = slice_key(r, number, &key);
 	switch (request_get(r, key, text)) {
-	case STORE_HIT: return found(r, number, r->from_disk ? TIER_disk : TIER_ram);
+	case STORE_HIT:
+		if (r->slice_waited && r->log.cache != VERDICT_miss)
+			r->log.cache = VERDICT_collapsed;
+		return found(r, number, r->from_disk ? TIER_disk : TIER_ram);
 	case STORE_LOAD: return SLICE_wait;
 	case STORE_MISS: break;
 	}
@@ -111,7 +131,6 @@ void slice_ahead(struct request *r)
 {
 	uint64_t next = r->slice_number + 1;
 	struct flight *flight = NULL;
-	struct object *object = NULL;
 	struct store_key key;
 
 	if (next * r->slice_size >= r->body_end || r->slice_ahead >= next || fetch_of(r, next))
@@ -121,12 +140,11 @@ void slice_ahead(struct request *r)
 	if (r->slice_fetches[0].request && r->slice_fetches[1].request)
 		return;
 	r->slice_ahead = next;
-	struct slice text = slice_key(r, next, &key);
-	enum store_get got = volume_get(r->volume, key, text, &object);
-	object_unref(&object);
-	if (got != STORE_MISS || (r->location->set.collapse && !flight_lead(key, &flight)))
+	slice_key(r, next, &key);
+	if (look(r, next) != STORE_MISS || (r->location->set.collapse && !flight_lead(key, &flight)))
 		return;
-	slice_fetch_start(r, next, &flight, true);
+	if (look(r, next) == STORE_MISS)            /* still: a flight may just have ended */
+		slice_fetch_start(r, next, &flight, true);
 	flight_end(&flight, 0);
 }
 
@@ -152,6 +170,7 @@ static enum step begin_anew(struct request *r)
 	r->fetch_started = r->fetch_done = r->fetch_headed = r->revalidating = r->discard = r->was_stale = false;
 	r->solo = r->was_collapsed = r->slice_waited = false;
 	r->slice_end = END_complete;
+	r->first_head.len = 0;
 	r->slice_ahead = 0;
 	r->slice_text = NULL;
 	r->base = r->total = r->sent = 0;

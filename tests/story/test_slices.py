@@ -283,6 +283,118 @@ def test_the_audit_finds_nothing_wrong_with_slices_and_parts(site):
     assert harness.audit_json('check', daemon.log)['findings'] == []
 
 
+def test_a_head_confirms_a_stale_file_and_costs_no_slice(site):
+    daemon, file = site(headers=[('Cache-Control', 'max-age=0'), *STRONG])
+    assert daemon.get('/').body == BODY
+    answer = daemon.get('/', method='HEAD')
+    assert (answer.status, answer.body, answer.headers.get('content-length')) == (200, b'', '20000')
+    assert daemon.get('/').body == BODY
+    assert ranges(file) == [*asks(0, 1, 2, 3, 4), None, asks(0)[0]]
+    assert daemon.records(3)[2]['cache'] == 'revalidated'
+
+
+def test_a_head_is_answered_from_a_fresh_file(site):
+    daemon, file = site()
+    part(daemon, 'bytes=9000-9009')
+    answer = daemon.get('/', method='HEAD')
+    assert (answer.status, answer.body, answer.headers.get('content-length')) == (200, b'', '20000')
+    assert ranges(file) == asks(2)
+
+
+def test_a_file_that_got_shorter_than_the_slice_asked_for(site):
+    """416 is all that the origin says of it; what was stored is not asked about again."""
+    daemon, file = site(headers=[('Cache-Control', 'max-age=0'), *STRONG])
+    part(daemon, 'bytes=19000-19001')
+    file.become(bytes_of(5000, 1), [('Cache-Control', 'max-age=0'), ('ETag', '"v2"')])
+    assert part(daemon, 'bytes=19000-19001').status == 416
+    is_part(part(daemon, 'bytes=10-19'), 10, 19, file.body)
+    assert [r['end'] for r in daemon.records(3)] == ['complete'] * 3
+
+
+@pytest.mark.parametrize('fields, why', [
+    ([('Cache-Control', 'no-store')], 'no_store'), ([('Cache-Control', 'private')], 'private'), ([('Set-Cookie', 'a=1')], 'set_cookie')])
+def test_a_slice_that_may_not_be_stored_is_sent_and_not_stored(site, fields, why):
+    def before(request, conn):
+        if request.headers.get('range') == asks(2)[0]:
+            conn.send(f'HTTP/1.1 206 X\r\nETag: "v1"\r\n{fields[0][0]}: {fields[0][1]}\r\n'
+                      'Content-Range: bytes 8192-12287/20000\r\nContent-Length: 4096\r\n\r\n')
+            conn.send(BODY[8192:12288])
+            return True
+        return False
+
+    daemon, file = site(before=before)
+    for _ in range(2):
+        answer = daemon.get('/')
+        assert answer.body == BODY and not answer.headers.has('set-cookie')
+    is_part(part(daemon, 'bytes=9000-9009'), 9000, 9009)
+    assert ranges(file) == [*asks(0, 1, 2, 3, 4), *asks(2), *asks(2)]
+    assert [(r['cache'], r['stored'], r['nostore']) for r in daemon.records(3)] == [('miss', '1', why), ('miss', '0', why), ('miss', '0', why)]
+
+
+def test_what_comes_for_a_client_with_credentials_is_not_for_others(site):
+    """The file may be had by all (public); its slices say that they are for who asked."""
+    daemon, file = site(headers=[('Cache-Control', 'public, max-age=600'), *STRONG])
+    part(daemon, 'bytes=0-9')
+    file.become(BODY, [('Cache-Control', 'max-age=600'), *STRONG])
+    for _ in range(2):
+        is_part(part(daemon, 'bytes=9000-9009', ('Authorization', 'Basic x')), 9000, 9009)
+    assert ranges(file) == asks(0, 2, 2)
+    assert daemon.records(3)[1]['nostore'] == 'authorization'
+
+
+def test_the_origin_is_told_the_id_that_is_in_the_record(site):
+    daemon, file = site()
+    daemon.get('/')
+    record = daemon.records(1)[0]
+    assert {r.headers.get('x-request-id') for r in file.origin.requests} == {record['rid']}
+    assert record['fwd_sent'] == '1'
+    part(daemon, 'bytes=0-9')
+    daemon.get('/b')
+    part(daemon, 'bytes=0-9')
+    assert [r['fwd_sent'] for r in daemon.records(4)][1::2] == ['0', '0']
+
+
+def test_an_older_slice_size_larger_than_object_max_goes_on_being_served(site):
+    daemon, file = site(settings='slice 8k;')
+    part(daemon, 'bytes=0-9')
+    daemon.stop()
+    with open(daemon.config_path, encoding='latin-1') as f:
+        daemon.write_config(f.read().replace('slice 8k', 'slice 2k; object_max 2k'))
+    daemon.start()
+    assert daemon.get('/').body == BODY
+    assert ranges(file) == ['bytes=0-8191', 'bytes=8192-16383', 'bytes=16384-24575']
+
+
+def test_slices_survive_kill_9(site):
+    body = bytes_of(3_000_000)
+    daemon, file = site(body=body, settings='slice 256k;', volume='ram 1m;', volume_size='16m')
+    part(daemon, 'bytes=0-1499999')
+    harness.until('slices on disk', lambda: daemon.counters()['proxyd_volume_stored_total'] >= 7)
+    daemon.kill()
+    daemon.start()
+    assert daemon.get('/').body == body
+    is_part(part(daemon, 'bytes=1000000-2000000'), 1_000_000, 2_000_000, body)
+    assert len(file.asked) == 12
+
+
+def test_the_metrics_agree_with_the_log(site, tmp_path):
+    daemon, file = site()
+    daemon.get('/')
+    part(daemon, 'bytes=9000-9009, -10')
+    with daemon.client() as client:
+        client.request('/b')
+        assert client.head().status == 200
+        client.take(5000)
+    part(daemon, 'bytes=-20')
+    file.become(bytes_of(20_000, 1), V2)
+    part(daemon, 'bytes=0-9', ('Cache-Control', 'no-store'))
+    daemon.get('/c', method='HEAD')
+    daemon.records(6)
+    scrape = tmp_path / 'scrape.txt'
+    scrape.write_text(daemon.metrics())
+    harness.logaudit('metrics', '--scrape', scrape, daemon.log, code=0)
+
+
 # ---- failures ----
 
 def test_a_slice_that_cannot_be_had_is_an_error_before_anything_was_sent(site):
