@@ -90,7 +90,7 @@ bool slices_take_master(struct request *r)
 {
 	struct stored_view view;
 
-	if (!stored_read(object_head(r->master), &view) || !view.fixed.slice)
+	if (!stored_read(object_head(r->master), &view) || !view.fixed.slice || view.fixed.total == 0 || view.fixed.total == UINT64_MAX)
 		return false;
 	r->slice_size = view.fixed.slice;
 	r->total = view.fixed.total;

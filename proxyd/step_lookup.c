@@ -374,7 +374,8 @@ static enum step decide_part(struct request *r)
 	struct cache_use used = cache_may_use(&stored, &r->head, &settings, r->worker->steady_us);
 	struct stored_view view;
 
-	if (!(object_meta(r->object)->flags & STORED_PART) || !stored_read(object_head(r->object), &view)) {
+	if (!(object_meta(r->object)->flags & STORED_PART) || !stored_read(object_head(r->object), &view)
+			|| !stored_part_fits(&view, object_size(r->object))) {
 		volume_drop(r->volume, r->part_key, r->object);
 		object_unref(&r->object);
 		return join(r);

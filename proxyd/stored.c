@@ -107,6 +107,13 @@ void stored_set_slice(struct slice kept, uint32_t size)
 	memcpy((char *)(uintptr_t)kept.ptr + offsetof(struct stored_fixed, slice), &size, sizeof(size));
 }
 
+bool stored_part_fits(const struct stored_view *view, uint64_t body_size)
+{
+	uint64_t from = view->fixed.from, total = view->fixed.total;
+
+	return body_size > 0 && body_size < UINT64_MAX - from && (total == UINT64_MAX || from + body_size <= total);
+}
+
 bool stored_next_field(struct slice block, size_t *pos, struct slice *ret_name, struct slice *ret_value)
 {
 	if (*pos >= block.len)

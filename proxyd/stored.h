@@ -59,6 +59,8 @@ struct store_key part_key_beside(struct store_key key);
 /* Says of a kept form which part of the whole it is the head of. */
 void stored_set_part(struct slice kept, uint64_t from, uint64_t total);
 void stored_set_slice(struct slice kept, uint32_t size);
+/* Whether a body of this size can be the part that the head says it is. */
+bool stored_part_fits(const struct stored_view *view, uint64_t body_size);
 /* A 304's fields replace the stored ones of the same name (RFC 9111 section 3.2), but for those that describe the body. */
 struct slice stored_update(struct arena *arena, const struct stored_view *old, const struct http_head *not_modified,
 	struct slice targeted);

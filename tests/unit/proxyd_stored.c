@@ -237,6 +237,15 @@ static void a_part_keeps_its_place_and_not_its_range(void **state)
 	assert_true(view.fixed.from == 5 && view.fixed.total == 10 && view.fixed.slice == 4096);
 	assert_true(slice_eq(view.spec, SLICE("foo")));
 	assert_false(block_has(kept, "Content-Range"));
+	assert_true(stored_part_fits(&view, 5));
+	assert_false(stored_part_fits(&view, 6));            /* more than the whole */
+	assert_false(stored_part_fits(&view, 0));
+	assert_false(stored_part_fits(&view, UINT64_MAX));   /* of no known length */
+	view.fixed.total = UINT64_MAX;
+	assert_true(stored_part_fits(&view, 6));
+	view.fixed.from = UINT64_MAX - 6;
+	assert_false(stored_part_fits(&view, 6));            /* an end beyond all numbers */
+	assert_true(stored_part_fits(&view, 5));
 	kept = build("HTTP/1.1 206 Partial\r\nContent-Range: bytes 5-9/10\r\n\r\n", false, SLICE(""));
 	assert_true(block_has(kept, "Content-Range: bytes 5-9/10\r\n"));   /* one that passes keeps it */
 	arena_release(&arena);
