@@ -223,7 +223,7 @@ static enum nostore begin_filling(struct request *r, const struct http_head *hea
 	r->source = SOURCE_object;
 	fetch_share(r, r->filling, spec_len ? r->variant_key : r->key);
 	if (r->hit_for_miss)
-		flight_forget(asked);
+		flight_forget(request_flight_key(r, asked));
 	return NOSTORE_none;
 }
 

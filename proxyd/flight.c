@@ -8,7 +8,8 @@ enum { SHARDS = 64, BUCKETS = 256, MARKS = 1024 };
 
 struct flight {
 	struct flight *next;
-	struct store_key key, variant;
+	struct flight_key key;
+	struct store_key variant;
 	struct object *object;
 	struct flight_waiter *waiters;
 	size_t waiter_count;
@@ -19,7 +20,7 @@ struct flight {
 
 /* hit-for-miss marks: a small table per shard, one slot a hash; a newer key takes the slot. Forgetting one costs a wait,
  * never a wrong answer. */
-struct mark { struct store_key key; uint64_t until_us; };
+struct mark { struct flight_key key; uint64_t until_us; };
 
 static struct shard {
 	pthread_mutex_t lock;
@@ -40,19 +41,19 @@ void flights_init(void)
 	pthread_once(&once, shards_init);
 }
 
-static bool key_eq(struct store_key a, struct store_key b)
+static bool key_eq(struct flight_key a, struct flight_key b)
 {
-	return a.hi == b.hi && a.lo == b.lo;
+	return a.key.hi == b.key.hi && a.key.lo == b.key.lo && a.volume == b.volume;
 }
 
-static struct shard *shard_of(struct store_key key)
+static struct shard *shard_of(struct flight_key key)
 {
-	return &shards[key.hi % SHARDS];
+	return &shards[key.key.hi % SHARDS];
 }
 
-static struct flight **flight_slot(struct shard *shard, struct store_key key)
+static struct flight **flight_slot(struct shard *shard, struct flight_key key)
 {
-	struct flight **at = &shard->buckets[key.lo % BUCKETS];
+	struct flight **at = &shard->buckets[key.key.lo % BUCKETS];
 
 	while (*at && !key_eq((*at)->key, key))
 		at = &(*at)->next;
@@ -96,7 +97,7 @@ static void wake_all(struct flight *flight, bool again)
 	}
 }
 
-static struct flight *flight_new(struct flight **at, struct store_key key)
+static struct flight *flight_new(struct flight **at, struct flight_key key)
 {
 	struct flight *flight = must(calloc(1, sizeof(*flight)));
 
@@ -105,7 +106,7 @@ static struct flight *flight_new(struct flight **at, struct store_key key)
 	return flight;
 }
 
-bool flight_lead(struct store_key key, struct flight **ret_flight)
+bool flight_lead(struct flight_key key, struct flight **ret_flight)
 {
 	struct shard *shard = shard_of(key);
 
@@ -118,7 +119,7 @@ bool flight_lead(struct store_key key, struct flight **ret_flight)
 	return lead;
 }
 
-enum flight_join flight_join(struct store_key key, uint64_t now_us, struct flight_waiter *waiter, struct flight **ret_flight,
+enum flight_join flight_join(struct flight_key key, uint64_t now_us, struct flight_waiter *waiter, struct flight **ret_flight,
 	struct object **ret_object, struct store_key *ret_variant)
 {
 	struct shard *shard = shard_of(key);
@@ -126,7 +127,7 @@ enum flight_join flight_join(struct store_key key, uint64_t now_us, struct fligh
 
 	pthread_mutex_lock(&shard->lock);
 	struct flight **at = flight_slot(shard, key);
-	const struct mark *mark = &shard->marks[key.lo / BUCKETS % MARKS];
+	const struct mark *mark = &shard->marks[key.key.lo / BUCKETS % MARKS];
 	if (*at && (*at)->object) {
 		*ret_object = object_ref((*at)->object);
 		*ret_variant = (*at)->variant;
@@ -173,7 +174,7 @@ static void end(struct flight **flight, uint64_t hit_for_miss_until_us, bool aga
 		*at = f->next;
 	}
 	if (hit_for_miss_until_us)
-		shard->marks[f->key.lo / BUCKETS % MARKS] = (struct mark){ f->key, hit_for_miss_until_us };
+		shard->marks[f->key.key.lo / BUCKETS % MARKS] = (struct mark){ f->key, hit_for_miss_until_us };
 	wake_all(f, again);
 	pthread_mutex_unlock(&shard->lock);
 	object_unref(&f->object);
@@ -190,7 +191,7 @@ void flight_repeat(struct flight **flight)
 	end(flight, 0, true);
 }
 
-bool flight_replace(struct store_key key, const struct object *object, struct flight **ret_flight)
+bool flight_replace(struct flight_key key, const struct object *object, struct flight **ret_flight)
 {
 	struct shard *shard = shard_of(key);
 
@@ -233,12 +234,12 @@ void flight_leave(struct flight_waiter *waiter)
 	pthread_mutex_unlock(&shard->lock);
 }
 
-void flight_forget(struct store_key key)
+void flight_forget(struct flight_key key)
 {
 	struct shard *shard = shard_of(key);
 
 	pthread_mutex_lock(&shard->lock);
-	struct mark *mark = &shard->marks[key.lo / BUCKETS % MARKS];
+	struct mark *mark = &shard->marks[key.key.lo / BUCKETS % MARKS];
 	if (key_eq(mark->key, key))
 		mark->until_us = 0;
 	pthread_mutex_unlock(&shard->lock);

@@ -12,11 +12,14 @@
 
 struct flight;
 
+/* What is fetched: two volumes may have the same URL, of two sites that have nothing to do with one another. */
+struct flight_key { const struct volume *volume; struct store_key key; };
+
 struct flight_waiter {
 	void (*wake)(struct flight_waiter *waiter);   /* called in the leader's thread: must only post a message */
 	struct flight_waiter *prev, *next;
 	struct flight *flight;                        /* NULL: not waiting; under the shard's lock */
-	struct store_key key;                         /* of the flight it joined */
+	struct flight_key key;                        /* of the flight it joined */
 	bool joined;                                  /* it has ever joined one */
 	bool again;                                   /* woken to join anew: what came is not for it */
 };
@@ -30,17 +33,17 @@ void flights_init(void);
  * HIT_FOR_MISS: fetch without waiting.
  * waiter NULL: only looks: OBJECT, or HIT_FOR_MISS: who was woken without an object goes on by itself, or those who waited
  * would queue one behind the other. AGAIN: what was waited for has been replaced: join anew, with the waiter. */
-enum flight_join flight_join(struct store_key key, uint64_t now_us, struct flight_waiter *waiter, struct flight **ret_flight,
+enum flight_join flight_join(struct flight_key key, uint64_t now_us, struct flight_waiter *waiter, struct flight **ret_flight,
 	struct object **ret_object, struct store_key *ret_variant);
 /* Becomes the leader, or leaves it to the one there is: false. */
-bool flight_lead(struct store_key key, struct flight **ret_flight);
+bool flight_lead(struct flight_key key, struct flight **ret_flight);
 /* Leader: the head has come and is being stored as this object; waiters are woken. */
 void flight_publish(struct flight *flight, struct object *object, struct store_key variant);
 /* Leader: over. hit_for_miss_until: 0, or until when (monotonic) the key is known to be uncacheable. Waiters are woken. */
 void flight_end(struct flight **flight, uint64_t hit_for_miss_until_us);
 /* What the flight of this key fetches, if it still is this object, is not to be shared any more, though it goes on: the caller
  * leads a flight that takes its place. False: that has happened, or the flight is over; join anew. */
-bool flight_replace(struct store_key key, const struct object *object, struct flight **ret_flight);
+bool flight_replace(struct flight_key key, const struct object *object, struct flight **ret_flight);
 /* Leader: over; what came was asked for before a purge. Waiters are woken to join anew: one of them leads. */
 void flight_repeat(struct flight **flight);
 /* Leader: nobody wants its answer for itself any more. Returns how many wait for it; when the last of them has left, and again
@@ -50,6 +53,6 @@ size_t flight_abandon(struct flight *flight, struct flight_waiter *leader);
  * After it returns wake() is not called any more. */
 void flight_leave(struct flight_waiter *waiter);
 /* An answer under hit-for-miss turned out cacheable. */
-void flight_forget(struct store_key key);
+void flight_forget(struct flight_key key);
 
 #endif

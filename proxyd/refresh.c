@@ -66,7 +66,7 @@ void request_refresh(struct request *r)
 	struct store_key key = r->variant_text.len ? r->variant_key : r->key;
 	struct flight *flight = NULL;
 
-	if (!flight_lead(key, &flight))
+	if (!flight_lead(request_flight_key(r, key), &flight))
 		return;
 	struct request *b = request_background(r);
 	b->stale = object_ref(r->object);

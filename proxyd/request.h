@@ -238,6 +238,10 @@ void request_wake(struct request *request);
 /* The stored object under a key: HIT with r->object, MISS, or LOAD: r->loading, the step must wait. */
 enum store_get request_get(struct request *request, struct store_key key, struct slice key_text);
 void request_load_free(struct request *request);
+static inline struct flight_key request_flight_key(const struct request *request, struct store_key key)
+{
+	return (struct flight_key){ request->volume, key };
+}
 /* step_purge.c */
 void request_purge_free(struct request *request);
 /* fetch_head.c: the head that goes to the origin. Empty when it does not fit. */

@@ -143,7 +143,7 @@ static void change_flight(struct request *r, struct store_key key)
 
 	if (!r->flight)
 		return;
-	if (flight_lead(key, &flight))
+	if (flight_lead(request_flight_key(r, key), &flight))
 		flight_publish(flight, r->filling, key);
 	if (object_is_purged(r->master))
 		flight_repeat(&r->flight);

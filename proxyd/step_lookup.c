@@ -315,7 +315,7 @@ static enum step join(struct request *r)
 	if (r->flight || r->solo || !r->may_store || (r->ranged && !slice_wanted(r)) || !r->location->set.collapse)
 		return STEP_fetch;
 	r->waiter.wake = request_flight_wake;
-	switch (flight_join(key, r->worker->now_us, woken ? NULL : &r->waiter, &r->flight, &r->object, &variant)) {
+	switch (flight_join(request_flight_key(r, key), r->worker->now_us, woken ? NULL : &r->waiter, &r->flight, &r->object, &variant)) {
 	case FLIGHT_LEAD:
 		/* What was missing a moment ago may have been stored by a flight that has just ended. */
 		return STEP_lookup;
@@ -337,7 +337,7 @@ static enum step join(struct request *r)
 	}
 	if (object_is_purged(r->object)) {
 		/* The origin was asked before the purge: that is not for who comes after it. */
-		flight_replace(key, r->object, &r->flight);
+		flight_replace(request_flight_key(r, key), r->object, &r->flight);
 		object_unref(&r->object);
 		r->log.purged = 1;
 		r->was_collapsed = false;
@@ -454,7 +454,7 @@ enum step step_lookup(struct request *r)
 	if (r->own_spec.len && !request_variant_key(r, r->own_spec))
 		r->solo = true;
 	/* Woken by the fetch of another variant, which is over already: now it is known whose fetch to wait for, once. */
-	if (r->solo && r->was_collapsed && !r->own_asked && r->variant_text.len && r->variant_key.hi != r->waiter.key.hi) {
+	if (r->solo && r->was_collapsed && !r->own_asked && r->variant_text.len && r->variant_key.hi != r->waiter.key.key.hi) {
 		r->own_asked = true;
 		r->solo = r->was_collapsed = false;
 	}

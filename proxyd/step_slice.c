@@ -57,8 +57,14 @@ static enum slice_seek join(struct request *r, uint64_t number, struct store_key
 		r->waiter.wake = request_flight_wake;
 		bool woken = r->slice_waited && !r->waiter.again;
 		r->waiter.again = false;
-		switch (flight_join(key, r->worker->now_us, woken ? NULL : &r->waiter, &flight, &r->object, &variant)) {
+		switch (flight_join(request_flight_key(r, key), r->worker->now_us, woken ? NULL : &r->waiter, &flight, &r->object, &variant)) {
 		case FLIGHT_OBJECT:
+			/* The origin was asked before a purge: that is not for who comes after it. */
+			if (object_is_purged(r->object)) {
+				flight_replace(request_flight_key(r, key), r->object, &flight);
+				object_unref(&r->object);
+				break;
+			}
 			if (r->log.cache != VERDICT_miss)
 				r->log.cache = VERDICT_collapsed;
 			return found(r, number, TIER_origin);
@@ -141,7 +147,7 @@ void slice_ahead(struct request *r)
 		return;
 	r->slice_ahead = next;
 	slice_key(r, next, &key);
-	if (look(r, next) != STORE_MISS || (r->location->set.collapse && !flight_lead(key, &flight)))
+	if (look(r, next) != STORE_MISS || (r->location->set.collapse && !flight_lead(request_flight_key(r, key), &flight)))
 		return;
 	if (look(r, next) == STORE_MISS)            /* still: a flight may just have ended */
 		slice_fetch_start(r, next, &flight, true);

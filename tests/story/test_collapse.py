@@ -457,3 +457,43 @@ def test_a_hundred_variants_by_rule_are_a_fetch_each(cached):
     o.open_gate()
     assert [c.response().body.decode() for c in clients] == [f'n={i % 5}' for i in range(HUNDRED)]
     assert len(asked(o)) == 5
+
+
+# ---- what has the same URL and is another ----
+
+def test_two_sites_with_the_same_url_in_two_volumes_share_no_fetch(proxy, origin):
+    """Two listeners, two origins, two volumes, one name: what one site fetches is nothing to the other."""
+    def handler(name):
+        def answer(request, conn):
+            conn.origin.pass_gate()
+            conn.reply(headers=[('Cache-Control', 'max-age=600')], body=f'{name} {len(conn.origin.requests)}')
+        return answer
+
+    one, two = origin(handler('one')), origin(handler('two'))
+    daemon = proxy(f'''workers 1; node story; access_log access.csv;
+volume one {{ path one; size 8m; }} volume two {{ path two; size 8m; }}
+server {{ listen 127.0.0.1:0; server_name site.test; location / {{ proxy_pass http://{one.address}; proxy_cache one; }} }}
+server {{ listen 127.0.0.2:0; server_name site.test; location / {{ proxy_pass http://{two.address}; proxy_cache two; }} }}''', listens=2)
+    with daemon.client(0) as first, daemon.client(1) as second:
+        first.request('/')
+        one.wait_requests(1)
+        second.request('/')
+        two.wait_requests(1)
+        one.open_gate()
+        two.open_gate()
+        assert (first.response().body, second.response().body) == (b'one 1', b'two 1')
+    assert [daemon.get('/', listen=i).body for i in (0, 1)] == [b'one 1', b'two 1']
+    assert [(r['cache'], r['volume']) for r in daemon.records(4)][2:] == [('hit', 'one'), ('hit', 'two')]
+
+
+def test_an_uncacheable_answer_of_one_site_says_nothing_of_the_same_url_in_another_volume(proxy, origin):
+    one = origin(lambda request, conn: conn.reply(headers=[('Cache-Control', 'no-store')], body='one'))
+    two = origin(lambda request, conn: conn.reply(headers=[('Cache-Control', 'max-age=600')], body='two'))
+    daemon = proxy(f'''workers 1; node story; access_log access.csv;
+volume one {{ path one; size 8m; }} volume two {{ path two; size 8m; }}
+server {{ listen 127.0.0.1:0; server_name site.test; location / {{ proxy_pass http://{one.address}; proxy_cache one; }} }}
+server {{ listen 127.0.0.2:0; server_name site.test; location / {{ proxy_pass http://{two.address}; proxy_cache two; }} }}''', listens=2)
+    daemon.get('/', listen=0)
+    daemon.get('/', listen=0)
+    daemon.get('/', listen=1)
+    assert [r['cache'] for r in daemon.records(3)] == ['miss', 'hit_for_miss', 'miss']

@@ -23,7 +23,7 @@ static struct object *memory_object(void)
 	return object;
 }
 
-static enum flight_join join(struct store_key key, uint64_t now, struct sleeper *sleeper, struct flight **flight, struct object **object)
+static enum flight_join join(struct flight_key key, uint64_t now, struct sleeper *sleeper, struct flight **flight, struct object **object)
 {
 	struct store_key variant;
 
@@ -32,7 +32,7 @@ static enum flight_join join(struct store_key key, uint64_t now, struct sleeper 
 
 static void the_first_leads_and_the_others_wait(void **state)
 {
-	struct store_key key = { 7, 7 };
+	struct flight_key key = { NULL, { 7, 7 } };
 	struct sleeper a = { .waiter.wake = woken }, b = { .waiter.wake = woken }, c = { .waiter.wake = woken };
 	struct flight *flight = NULL;
 	struct object *object = memory_object(), *got = NULL;
@@ -43,7 +43,7 @@ static void the_first_leads_and_the_others_wait(void **state)
 	assert_int_equal(join(key, 1, &b, &flight, &got), FLIGHT_WAIT);
 	assert_int_equal(join(key, 1, &c, &flight, &got), FLIGHT_WAIT);
 	flight_leave(&c.waiter);
-	flight_publish(flight, object, key);
+	flight_publish(flight, object, key.key);
 	assert_int_equal(b.woken, 1);
 	assert_int_equal(c.woken, 0);
 	assert_int_equal(join(key, 1, &b, &flight, &got), FLIGHT_OBJECT);
@@ -57,7 +57,7 @@ static void the_first_leads_and_the_others_wait(void **state)
 /* Only while somebody waits does a leader without a client go on. */
 static void an_abandoned_leader_hears_when_the_last_one_leaves(void **state)
 {
-	struct store_key key = { 9, 9 };
+	struct flight_key key = { NULL, { 9, 9 } };
 	struct sleeper leader = { .waiter.wake = woken }, a = { .waiter.wake = woken }, b = { .waiter.wake = woken };
 	struct flight *flight = NULL;
 	struct object *got = NULL;
@@ -86,7 +86,7 @@ static void an_abandoned_leader_hears_when_the_last_one_leaves(void **state)
 /* What came was asked for before a purge. */
 static void a_repeat_wakes_to_join_anew(void **state)
 {
-	struct store_key key = { 8, 8 };
+	struct flight_key key = { NULL, { 8, 8 } };
 	struct sleeper a = { .waiter.wake = woken }, b = { .waiter.wake = woken }, c = { .waiter.wake = woken };
 	struct flight *first = NULL, *second = NULL;
 	struct object *object = memory_object(), *got = NULL;
@@ -101,7 +101,7 @@ static void a_repeat_wakes_to_join_anew(void **state)
 	assert_true(b.woken == 1 && b.waiter.again && c.woken == 1 && c.waiter.again);
 	assert_int_equal(join(key, 1, &b, &first, &got), FLIGHT_LEAD);
 	assert_int_equal(join(key, 1, &c, &second, &got), FLIGHT_WAIT);
-	flight_publish(first, object, key);
+	flight_publish(first, object, key.key);
 	assert_true(c.woken == 2 && !c.waiter.again);
 	/* A purge comes now: who looks next leads one that takes its place, though it goes on. */
 	assert_true(flight_replace(key, object, &second));
@@ -119,7 +119,7 @@ static void a_repeat_wakes_to_join_anew(void **state)
 
 static void an_end_without_an_object_lets_all_go(void **state)
 {
-	struct store_key key = { 8, 8 };
+	struct flight_key key = { NULL, { 8, 8 } };
 	struct sleeper a = { .waiter.wake = woken }, b = { .waiter.wake = woken };
 	struct flight *flight = NULL, *next = NULL;
 	struct object *got = NULL;
@@ -135,7 +135,7 @@ static void an_end_without_an_object_lets_all_go(void **state)
 
 static void what_is_uncacheable_is_remembered_for_a_time(void **state)
 {
-	struct store_key key = { 9, 9 };
+	struct flight_key key = { NULL, { 9, 9 } };
 	struct sleeper a = { .waiter.wake = woken };
 	struct flight *flight = NULL;
 	struct object *got = NULL;
@@ -163,12 +163,12 @@ static void *racer(void *arg)
 		struct sleeper me = { .waiter.wake = woken };
 		struct flight *flight = NULL;
 		struct object *got = NULL;
-		struct store_key key = { i % 3, i % 3 };
+		struct flight_key key = { NULL, { i % 3, i % 3 } };
 		switch (join(key, 1, &me, &flight, &got)) {
 		case FLIGHT_LEAD:
 			atomic_fetch_add(&leaders, 1);
 			if (i % 2)
-				flight_publish(flight, object, key);
+				flight_publish(flight, object, key.key);
 			flight_end(&flight, 0);
 			break;
 		case FLIGHT_WAIT:
