@@ -473,7 +473,7 @@ def test_two_sites_with_the_same_url_in_two_volumes_share_no_fetch(proxy, origin
     daemon = proxy(f'''workers 1; node story; access_log access.csv;
 volume one {{ path one; size 8m; }} volume two {{ path two; size 8m; }}
 server {{ listen 127.0.0.1:0; server_name site.test; location / {{ proxy_pass http://{one.address}; proxy_cache one; }} }}
-server {{ listen 127.0.0.2:0; server_name site.test; location / {{ proxy_pass http://{two.address}; proxy_cache two; }} }}''', listens=2)
+server {{ listen 127.0.0.2:0; server_name site.test; collapse_timeout 1m; location / {{ proxy_pass http://{two.address}; proxy_cache two; }} }}''', listens=2)
     with daemon.client(0) as first, daemon.client(1) as second:
         first.request('/')
         one.wait_requests(1)
