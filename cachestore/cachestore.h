@@ -121,6 +121,8 @@ struct object_meta {
 	uint16_t reserved;
 	/* volume_purge_clock() of when its origin was asked: purges from then on concern it. 0: of object_new(). */
 	uint64_t born;
+	/* volume_void_clock() of then. 0: of object_new(). Not kept: it is about what is on its way. */
+	uint64_t asked;
 	struct slice tags;           /* each followed by a line end; at most STORE_TAGS_MAX. Copied by object_new() */
 };
 
@@ -168,6 +170,14 @@ bool volume_was_purged(struct volume *volume, struct store_key key);
 /* A purge concerns this object since it was born: it must not be used as fresh. A few ns unless a purge came since the last
  * call. Objects of a volume that are not published yet are asked for, too: they are never stored then. */
 bool object_is_purged(struct object *object);
+
+/* ---- what is on its way ---- */
+/* An object whose key's text, up to its first line end, has this key is not stored if its origin was asked before this call:
+ * object_finish() says PURGED, and object_is_purged() is true of it. For what is stored already there is volume_drop(), to
+ * be called behind it. Constant time; now and then an object of another key is taken for one. */
+void volume_void(struct volume *volume, struct store_key key);
+/* For object_meta.asked. */
+uint64_t volume_void_clock(const struct volume *volume);
 
 /* ---- filling ---- */
 /* A new object in state FILLING with one reference. volume NULL: an object of memory only, never stored (then fill_max

@@ -457,6 +457,11 @@ size_t rule_row_size(const struct rule_row *row);
 void rule_row_encode(const struct rule_row *row, unsigned char *out);
 struct rule_row *rule_row_decode(struct slice bytes);        /* NULL: damaged */
 
+/* void.c */
+enum { VOID_SLOTS = 8192 };
+/* Its key was voided after it was asked for. */
+bool void_forbids(struct volume *volume, const struct object *object);
+
 /* purge.c */
 enum purged purge_judge(struct volume *volume, struct object *object);
 /* Holds it against the rules. each: for those that concern it. */
@@ -499,6 +504,7 @@ struct volume {
 	struct writer writer;
 	struct loader loader;
 	struct rules rules;
+	_Atomic uint64_t void_clock, voids[VOID_SLOTS];
 	struct purger purger;
 	_Atomic uint32_t ram_turn, evict_turn;
 	_Atomic uint64_t generation;            /* the last one given */

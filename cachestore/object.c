@@ -77,6 +77,8 @@ static struct object_meta meta_born(const struct volume *volume, const struct ob
 
 	if (volume && born.born == 0)
 		born.born = volume_purge_clock(volume);
+	if (volume && born.asked == 0)
+		born.asked = volume_void_clock(volume);
 	return born;
 }
 
@@ -143,6 +145,11 @@ static enum store_err object_put(struct object *object, uint64_t over)
 	}
 	atomic_fetch_add_explicit(&volume->puts, 1, memory_order_relaxed);
 	writer_push_put(volume, object, replaced, bytes);
+	/* Voided between the first look and its publishing, when what was to be dropped was not there yet. */
+	if (void_forbids(volume, object)) {
+		volume_drop(volume, object->key, object);
+		return STORE_PURGED;
+	}
 	return STORE_OK;
 }
 

@@ -40,7 +40,8 @@ enum purged purge_judge(struct volume *volume, struct object *object)
 /* What is not published yet may be older than a rule that has gone: nobody can tell any more. */
 bool purge_forbids(struct volume *volume, struct object *object)
 {
-	return object->meta.born < atomic_load(&volume->rules.floor) || purge_judge(volume, object) != PURGED_no;
+	return object->meta.born < atomic_load(&volume->rules.floor) || purge_judge(volume, object) != PURGED_no
+		|| void_forbids(volume, object);
 }
 
 bool object_is_purged(struct object *object)

@@ -138,6 +138,7 @@ static struct volume *volume_make(const struct store_config *config, const struc
 	writer_init(volume);
 	loader_init(volume);
 	rules_init(&volume->rules, geometry->map_bytes);
+	atomic_store(&volume->void_clock, 1);   /* 0 says nothing */
 	purger_init(volume);
 	return volume;
 }

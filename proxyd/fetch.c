@@ -208,6 +208,7 @@ static enum nostore begin_filling(struct request *r, const struct http_head *hea
 	}
 	struct object_meta meta = meta_of(v, head->status, r->worker->steady_us, spec_len > 0);
 	meta.born = r->fetch_born;
+	meta.asked = r->fetch_asked;
 	meta.tags = r->tags;
 	if (meta.tags.len > STORE_TAGS_MAX)
 		return NOSTORE_too_many_tags;
@@ -307,6 +308,7 @@ bool fetch_merge(struct request *r, const struct object *old, const struct store
 	struct verdict_store v = judge(r, &merged);
 	*ret_meta = meta_of(&v, 200, r->worker->steady_us, view->spec.len > 0);
 	ret_meta->born = r->fetch_born;
+	ret_meta->asked = r->fetch_asked;
 	ret_meta->tags = tags_are_in(head) ? r->tags : object_meta(old)->tags;
 	return v.reason == NOSTORE_none && r->tags.len <= STORE_TAGS_MAX;
 }
@@ -336,6 +338,7 @@ static struct object *renew(struct request *r, const struct stored_view *view, c
 	struct object_meta meta = meta_of(&v, object_meta(r->stale)->status, r->worker->steady_us, view->spec.len > 0);
 	meta.flags |= kind;
 	meta.born = r->fetch_born;
+	meta.asked = r->fetch_asked;
 	meta.tags = tags_are_in(head) ? r->tags : object_meta(r->stale)->tags;
 	enum store_err err = object_refresh(r->stale, &meta, kept, &fresh);
 	r->log.stored = err == STORE_OK;

@@ -46,6 +46,8 @@ static void drop(struct request *r, const struct target *target)
 	if (text.overflowed)
 		return;
 	struct store_key key = store_key_make(text_slice(&text));
+	/* What the origin was asked for before this request has changed it is not stored when it comes, either. */
+	volume_void(r->volume, key);
 	enum store_get got = volume_get(r->volume, key, text_slice(&text), &object);
 	if (got == STORE_LOAD) {
 		struct dropping *dropping = must(malloc(sizeof(*dropping)));
@@ -132,6 +134,7 @@ void request_invalidate(struct request *r, const struct http_head *response)
 	drop(r, &target);
 	drop_named(r, http_header_value(response, FIELD_location));
 	drop_named(r, http_header_value(response, FIELD_content_location));
+	r->fetch_asked = volume_void_clock(r->volume);       /* its own answer is of the time after it */
 }
 
 bool request_names_itself(struct request *r, struct slice reference)

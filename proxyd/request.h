@@ -143,7 +143,7 @@ struct request {
 	enum end fetch_end;
 	struct content_range fetch_part;   /* the answer is this part of a whole; total 0: it is the whole */
 	int64_t fetch_sent_us;         /* by worker->steady_us */
-	uint64_t fetch_born;           /* the volume's clock of purges then */
+	uint64_t fetch_born, fetch_asked;  /* the volume's clocks of purges and of voiding then */
 	bool body_paused, discard, spilling, fetch_again, content_sent_last;
 	struct slice tags;             /* of the origin's answer */
 	unsigned pipe_status;          /* an answer that passes: its head in kept form, and how long it is */

@@ -124,6 +124,7 @@ static enum store_err fill_slice(struct request *r, struct request *of, uint64_t
 	meta.flags = STORED_SLICE;
 	meta.status = 206;
 	meta.born = r->fetch_born;
+	meta.asked = r->fetch_asked;
 	return object_new(of->volume, *ret_key, text, &meta, SLICE(""), left < of->slice_size ? left : of->slice_size, &r->filling);
 }
 

@@ -208,6 +208,7 @@ static enum step start(struct request *r)
 	r->fetch_started = true;
 	r->fetch_sent_us = r->worker->steady_us;
 	r->fetch_born = r->volume ? volume_purge_clock(r->volume) : 0;
+	r->fetch_asked = r->volume ? volume_void_clock(r->volume) : 0;
 	request_keep(r);
 	r->exchange = exchange_start(r->worker, &exchange, &user, r);
 	return STEP_wait;

@@ -26,6 +26,6 @@ ADVICE(index_full,     "Give the volume more room, or raise the size of the obje
 ADVICE(short_body,     "Find out why the origin closes before its answer is whole; see the columns `end` and `origin`.")
 ADVICE(bad_answer,     "Correct the origin's answer: the error log says what was not HTTP in it.")
 ADVICE(head_too_large, "Send fewer or shorter header fields.")
-ADVICE(purged,         "Nothing is wrong: the next answer is stored. If it happens often, purge after the origin has the new content.")
+ADVICE(purged,         "Nothing is wrong: the next answer is stored. If it happens often: purge after the origin has the new content; and what is written to all the time is no page to cache.")
 ADVICE(too_many_tags,  "Send fewer or shorter tags in Cache-Tag and Surrogate-Key.")
 ADVICE(error_over_good, "Correct what makes the origin fail; the good answer stays for when it may be served.")

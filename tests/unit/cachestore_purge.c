@@ -170,6 +170,39 @@ static void each_kind_takes_exactly_its_own(void **state)
 			try_row(row, how & 1 ? 4 * MB : 0, how & 2, how & 4);
 }
 
+static void what_is_voided_on_its_way_is_not_stored(void **state)
+{
+	static const struct { const char *text; enum store_err err; } voided[] = {
+		{ "http://a/1", STORE_PURGED }, { "http://a/1\naccept-language\nen\n", STORE_PURGED },
+		{ "http://a/1?x", STORE_OK }, { "http://a/", STORE_OK }, { "http://a/11\nx", STORE_OK },
+	};
+	char *path = help_folder();
+	struct store_config config = config_make(path, 4 * MB);
+	struct volume *volume = help_open(&config);
+	struct object *objects[COUNT_OF(voided)];
+	struct object_meta meta = { .status = 200, .asked = volume_void_clock(volume) };
+	(void)state;
+
+	for (size_t i = 0; i < COUNT_OF(voided); i++)
+		objects[i] = begin(volume, voided[i].text, "", 0, "head");
+	volume_void(volume, help_key("http://a/1"));
+	for (size_t i = 0; i < COUNT_OF(voided); i++) {
+		assert_int_equal(object_is_purged(objects[i]), voided[i].err == STORE_PURGED);
+		assert_int_equal(end(objects[i]), voided[i].err);
+		assert_int_equal(look(volume, voided[i].text), voided[i].err ? '-' : 'f');
+	}
+	/* Asked for before, come after; and asked for after. */
+	assert_int_equal(object_new(volume, help_key("http://a/1"), slice_str("http://a/1"), &meta, SLICE("h"), 5, &objects[0]), STORE_OK);
+	assert_int_equal(end(objects[0]), STORE_PURGED);
+	meta.asked = volume_void_clock(volume);
+	assert_int_equal(object_new(volume, help_key("http://a/1"), slice_str("http://a/1"), &meta, SLICE("h"), 5, &objects[0]), STORE_OK);
+	assert_int_equal(end(objects[0]), STORE_OK);
+	assert_int_equal(look(volume, "http://a/1"), 'f');
+	volume_close(&volume);
+	help_remove(path);
+	free(path);
+}
+
 static void what_is_being_filled_is_not_stored(void **state)
 {
 	char *path = help_folder();
@@ -523,6 +556,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_takes_exactly_its_own),
 		cmocka_unit_test(what_is_being_filled_is_not_stored),
+		cmocka_unit_test(what_is_voided_on_its_way_is_not_stored),
 		cmocka_unit_test(rules_go_when_nothing_is_left_or_a_wider_one_comes),
 		cmocka_unit_test(rules_are_bounded),
 		cmocka_unit_test(purges_are_saved_with_the_index),
