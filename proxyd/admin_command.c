@@ -90,6 +90,9 @@ struct waiting {
 	pthread_cond_t cond;
 	bool done;
 	struct store_purge purge;
+	struct purge_keys *keys;                 /* of a URL: each in place of purge.text; NULL: not one */
+	struct slice url;
+	const char *why;                         /* NULL: the URL has been read */
 	struct slice volume;                     /* "*": every one */
 	size_t volumes;
 };
@@ -111,15 +114,40 @@ static void purge_volume(void *arg, const struct conf_volume *volume, struct vol
 	if (!slice_eq(waiting->volume, SLICE("*")) && !slice_eq(waiting->volume, volume->name))
 		return;
 	waiting->volumes++;
-	purge_add(&waiting->order, open, &waiting->purge);
+	if (!waiting->keys)
+		purge_add(&waiting->order, open, &waiting->purge);
+	for (size_t i = 0; waiting->keys && i < waiting->keys->count; i++) {
+		waiting->purge.text = waiting->keys->texts[i];
+		purge_add(&waiting->order, open, &waiting->purge);
+	}
+}
+
+/* Under the lock of the configuration in force. */
+static void url_look(void *arg, const struct conf *conf)
+{
+	struct waiting *waiting = arg;
+	const char *why;
+
+	waiting->why = purge_keys_of_url(conf, waiting->url, waiting->keys, &why) ? NULL : why;
+}
+
+/* NULL: understood. A URL has the keys that requests for it have, by the rules of the sites that serve it. */
+static json_t *url_parse(struct daemon *daemon, struct waiting *waiting, struct slice text)
+{
+	waiting->purge.kind = PURGE_KEY;
+	waiting->keys = must(malloc(sizeof(*waiting->keys)));
+	waiting->url = text;
+	waiting->why = "there is no configuration";
+	volumes_look(&daemon->volumes, url_look, waiting);
+	return waiting->why ? failure("'%.*s': %s", (int)(text.len < 200 ? text.len : 200), text.ptr, waiting->why) : NULL;
 }
 
 static void purge_note(struct daemon *daemon, const struct waiting *waiting, struct slice kind, struct slice text)
 {
 	struct logline line;
-	char target[PURGE_URL_MAX + 64];
+	char target[URL_MAX + 64];
 	int len = snprintf(target, sizeof(target), "%.*s %s%s%.*s", SLICE_ARG(kind), waiting->purge.soft ? "soft" : "hard", text.len ? " " : "",
-		(int)(text.len < PURGE_URL_MAX ? text.len : PURGE_URL_MAX), text.ptr);
+		(int)(text.len < URL_MAX ? text.len : URL_MAX), text.ptr);
 
 	logline_init(&line);
 	line.rec = REC_purge;
@@ -132,9 +160,9 @@ static void purge_note(struct daemon *daemon, const struct waiting *waiting, str
 	access_log_note(daemon->log, &line);
 }
 
-/* NULL: understood. */
-static json_t *purge_parse(struct slice kind, struct slice text, char key[PURGE_KEY_ROOM], struct store_purge *purge)
+static json_t *purge_parse(struct daemon *daemon, struct slice kind, struct slice text, char key[PURGE_KEY_ROOM], struct waiting *waiting)
 {
+	struct store_purge *purge = &waiting->purge;
 	const char *why;
 
 	if (slice_eq(kind, SLICE("all"))) {
@@ -148,10 +176,26 @@ static json_t *purge_parse(struct slice kind, struct slice text, char key[PURGE_
 		purge->text = text;
 		return text.len > STORE_TAGS_MAX ? failure("the tag is too long") : NULL;
 	}
-	purge->kind = slice_eq(kind, SLICE("prefix")) ? PURGE_PREFIX : PURGE_KEY;
-	if (purge->kind == PURGE_KEY && !slice_eq(kind, SLICE("url")))
+	if (slice_eq(kind, SLICE("url")))
+		return url_parse(daemon, waiting, text);
+	purge->kind = PURGE_PREFIX;
+	if (!slice_eq(kind, SLICE("prefix")))
 		return failure("'%.*s' is not url, prefix, tag or all", SLICE_ARG(kind));
 	return purge_key_of_url(text, key, &purge->text, &why) ? NULL : failure("'%.200s': %s", key, why);
+}
+
+static json_t *purge_answer(const struct waiting *waiting, struct slice mode, struct slice kind)
+{
+	enum store_err err = (enum store_err)atomic_load(&waiting->order.err);
+
+	if (waiting->volumes == 0)
+		return slice_eq(waiting->volume, SLICE("*")) ? failure("there is no volume") : failure("there is no volume '%.*s'", SLICE_ARG(waiting->volume));
+	json_t *answer = err ? failure("%s", store_strerror(err)) : json_pack("{s:b}", "ok", 1);
+	json_object_set_new(answer, "kind", text_json(kind));
+	json_object_set_new(answer, "mode", text_json(mode));
+	json_object_set_new(answer, "volumes", json_integer((json_int_t)waiting->volumes));
+	json_object_set_new(answer, "objects", json_integer((json_int_t)atomic_load(&waiting->order.objects)));
+	return answer;
 }
 
 static json_t *purge(struct daemon *daemon, struct slice rest)
@@ -159,7 +203,7 @@ static json_t *purge(struct daemon *daemon, struct slice rest)
 	struct waiting waiting = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
 	struct slice mode = word_take(&rest), kind;
 	char key[PURGE_KEY_ROOM];
-	json_t *problem;
+	json_t *answer;
 
 	waiting.volume = word_take(&rest);
 	kind = word_take(&rest);
@@ -167,8 +211,8 @@ static json_t *purge(struct daemon *daemon, struct slice rest)
 	waiting.purge.soft = slice_eq(mode, SLICE("soft"));
 	if (!waiting.purge.soft && !slice_eq(mode, SLICE("hard")))
 		return failure("'%.*s' is not soft or hard", SLICE_ARG(mode));
-	if ((problem = purge_parse(kind, rest, key, &waiting.purge)))
-		return problem;
+	if ((answer = purge_parse(daemon, kind, rest, key, &waiting)))
+		goto out;
 	purge_begin(&waiting.order, purge_done);
 	volumes_each(&daemon->volumes, purge_volume, &waiting);
 	purge_end(&waiting.order);
@@ -176,15 +220,11 @@ static json_t *purge(struct daemon *daemon, struct slice rest)
 	while (!waiting.done)
 		pthread_cond_wait(&waiting.cond, &waiting.lock);
 	pthread_mutex_unlock(&waiting.lock);
-	if (waiting.volumes == 0)
-		return slice_eq(waiting.volume, SLICE("*")) ? failure("there is no volume") : failure("there is no volume '%.*s'", SLICE_ARG(waiting.volume));
-	purge_note(daemon, &waiting, kind, rest);
-	enum store_err err = (enum store_err)atomic_load(&waiting.order.err);
-	json_t *answer = err ? failure("%s", store_strerror(err)) : json_pack("{s:b}", "ok", 1);
-	json_object_set_new(answer, "kind", text_json(kind));
-	json_object_set_new(answer, "mode", text_json(mode));
-	json_object_set_new(answer, "volumes", json_integer((json_int_t)waiting.volumes));
-	json_object_set_new(answer, "objects", json_integer((json_int_t)atomic_load(&waiting.order.objects)));
+	if (waiting.volumes > 0)
+		purge_note(daemon, &waiting, kind, rest);
+	answer = purge_answer(&waiting, mode, kind);
+out:
+	free(waiting.keys);
 	return answer;
 }
 

@@ -1,7 +1,6 @@
 /* `proxyd explain URL`: what a URL comes to, by the same code that serves it. */
 #include "explain.h"
-#include "http_head.h"
-#include "target.h"
+#include "url.h"
 #include "../cachestore/cachestore.h"
 
 static void print_origins(struct arena *arena, const struct target *target)
@@ -59,41 +58,27 @@ static void print_route(const struct conf_location *location, struct target targ
 	arena_release(&arena);
 }
 
-int explain(const struct conf *conf, const char *url)
+int explain(const struct conf *conf, const char *text)
 {
-	char request[8300], host[256], normal[8192];
-	struct http_header headers[4];
-	struct http_head head = { 0 };
-	enum refusal refusal = REFUSAL_none;
-	struct http_limits limits = { sizeof(request), sizeof(request), 4 };
-	const char *authority = strncmp(url, "http://", 7) == 0 ? url + 7 : NULL;
+	struct slice url_text = slice_str(text);
+	struct url url;
+	const char *why;
 
-	if (!authority || strlen(url) > 8000) {
+	if (!slice_starts(url_text, SLICE("http://")) || url_text.len > URL_MAX) {
 		fputs("proxyd: explain wants a URL that begins with http://\n", stderr);
 		return 2;
 	}
-	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %.*s\r\n\r\n", url, (int)strcspn(authority, "/?#"), authority);
-	if (http_parse_request(request, strlen(request), 0, &limits, headers, &head, &refusal) <= 0) {
-		fprintf(stderr, "proxyd: '%s' would be refused: %s\n", url, refusal_rows[refusal].doc);
+	if (!url_read(url_text, &url, &why)) {
+		fprintf(stderr, "proxyd: '%s' would be refused: %s\n", text, why);
 		return 1;
 	}
-	size_t len = head.host.len < sizeof(host) ? head.host.len : sizeof(host);
-	len -= len && head.host.ptr[len - 1] == '.';     /* a final dot names the same host */
-	for (size_t i = 0; i < len; i++)
-		host[i] = (char)(head.host.ptr[i] >= 'A' && head.host.ptr[i] <= 'Z' ? head.host.ptr[i] | 0x20 : head.host.ptr[i]);
-	long normal_len = http_normalise_path(head.path, normal);
-	const struct target target = { .host = slice_make(host, len), .port = head.port,
-		.authority = head.authority, .path = head.path,
-		.normal = slice_make(normal, normal_len < 0 ? 0 : (size_t)normal_len), .query = head.query };
-	for (size_t i = 0; normal_len >= 0 && i < conf->listen_count; i++) {
-		const struct conf_server *server = conf_find_server(&conf->listens[i], target.host);
-		const struct conf_location *location = server->fallback->return_code ? server->fallback
-			: conf_find_location(server, target.normal);
+	for (size_t i = 0; url.target.normal.len > 0 && i < conf->listen_count; i++) {
+		const struct conf_location *location = url_location(&url, &conf->listens[i]);
 		printf("%slisten    %.*s\n", i ? "\n" : "", SLICE_ARG(conf->listens[i].addr.text));
 		if (location)
-			print_route(location, target);
+			print_route(location, url.target);
 		else
-			printf("server    %.*s\nlocation  none: 404\n", SLICE_ARG(server->first_name));
+			printf("server    %.*s\nlocation  none: 404\n", SLICE_ARG(conf_find_server(&conf->listens[i], url.target.host)->first_name));
 	}
 	return 0;
 }

@@ -1,10 +1,8 @@
 /* Purge orders, and the key of a URL. */
 #include "purge.h"
 
-#include <stdio.h>
-
-#include "http_head.h"
-#include "target.h"
+#include "key_rules.h"
+#include "url.h"
 #include "../conf/check.h"
 
 void purge_begin(struct purge_order *order, void (*done)(struct purge_order *order))
@@ -45,29 +43,13 @@ void purge_end(struct purge_order *order)
 	settle(order, STORE_OK, 0);
 }
 
-bool purge_key_of_url(struct slice url, char out[PURGE_KEY_ROOM], struct slice *ret_text, const char **why)
+static bool key_by(const struct url *url, const struct conf_location *location, char out[PURGE_KEY_ROOM], struct slice *ret_text, const char **why)
 {
-	char request[2 * PURGE_URL_MAX + 64];
-	struct http_header headers[4];
-	struct http_head head = { 0 };
-	enum refusal refusal = REFUSAL_none;
-	struct http_limits limits = { sizeof(request), sizeof(request), COUNT_OF(headers) };
+	struct target target = url->target;
 	struct arena arena;
 	struct text text;
-	bool https = slice_starts(url, SLICE("https://"));
-	struct slice authority = slice_make(url.ptr + (https ? 8 : 7), 0);
 
-	*why = "a URL begins with http:// or https://";
-	if ((!https && !slice_starts(url, SLICE("http://"))) || url.len > PURGE_URL_MAX)
-		return false;
-	while (authority.ptr + authority.len < url.ptr + url.len && !memchr("/?#", authority.ptr[authority.len], 3))
-		authority.len++;
-	int len = snprintf(request, sizeof(request), "GET %.*s HTTP/1.1\r\nHost: %.*s\r\n\r\n", SLICE_ARG(url), SLICE_ARG(authority));
-	if (http_parse_request(request, (size_t)len, 0, &limits, headers, &head, &refusal) != len) {
-		*why = refusal ? refusal_rows[refusal].doc : "this is no URL";
-		return false;
-	}
-	const struct target target = { .https = https, .authority = head.authority, .path = head.path, .query = head.query };
+	target.location = location;
 	arena_init(&arena);
 	text_init(&text, &arena, PURGE_KEY_ROOM);
 	target_add_key(&text, &target);
@@ -81,4 +63,44 @@ bool purge_key_of_url(struct slice url, char out[PURGE_KEY_ROOM], struct slice *
 	}
 	arena_release(&arena);
 	return fits;
+}
+
+bool purge_key_of_url(struct slice text, char out[PURGE_KEY_ROOM], struct slice *ret_text, const char **why)
+{
+	struct url url;
+
+	return url_read(text, &url, why) && key_by(&url, NULL, out, ret_text, why);
+}
+
+/* Adds it unless it is there. False: there are too many. */
+static bool add_key(struct purge_keys *keys, const struct url *url, const struct conf_location *location, const char **why)
+{
+	char *room = keys->rooms[keys->count];
+	struct slice text;
+
+	if (!key_by(url, location, room, &text, why))
+		return false;
+	for (size_t i = 0; i < keys->count; i++)
+		if (slice_eq(keys->texts[i], text))
+			return true;
+	*why = "too many sites have rules of their own for the key of this URL";
+	if (keys->count == PURGE_KEYS_MAX)
+		return false;
+	keys->texts[keys->count++] = text;
+	return true;
+}
+
+bool purge_keys_of_url(const struct conf *conf, struct slice text, struct purge_keys *ret_keys, const char **why)
+{
+	struct url url;
+
+	ret_keys->count = 0;
+	if (!url_read(text, &url, why) || !add_key(ret_keys, &url, NULL, why))
+		return false;
+	for (size_t i = 0; i < conf->listen_count; i++) {
+		const struct conf_location *location = url_location(&url, &conf->listens[i]);
+		if (location && key_has_rules(location) && !add_key(ret_keys, &url, location, why))
+			return false;
+	}
+	return true;
 }

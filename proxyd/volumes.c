@@ -260,6 +260,14 @@ void volumes_each(struct volumes *volumes, void (*each)(void *arg, const struct 
 	pthread_mutex_unlock(&volumes->lock);
 }
 
+void volumes_look(struct volumes *volumes, void (*look)(void *arg, const struct conf *conf), void *arg)
+{
+	pthread_mutex_lock(&volumes->lock);
+	if (volumes->shown)
+		look(arg, volumes->shown);
+	pthread_mutex_unlock(&volumes->lock);
+}
+
 void volumes_stat(struct volumes *volumes,
 	void (*show)(void *arg, const struct conf_volume *volume, const struct volume_stat *stat), void *arg)
 {

@@ -37,6 +37,8 @@ bool volumes_check(const struct conf *conf);
 void volumes_show(struct volumes *volumes, const struct conf *conf);
 /* Any thread: calls each() for each of the same; it must not wait. */
 void volumes_each(struct volumes *volumes, void (*each)(void *arg, const struct conf_volume *volume, struct volume *open), void *arg);
+/* Any thread: calls look() with that configuration, once; it must not wait. */
+void volumes_look(struct volumes *volumes, void (*look)(void *arg, const struct conf *conf), void *arg);
 /* Any thread: calls show() for each of them. */
 void volumes_stat(struct volumes *volumes,
 	void (*show)(void *arg, const struct conf_volume *volume, const struct volume_stat *stat), void *arg);

@@ -1,4 +1,8 @@
 """What the cache knows an answer by, by the site's rules; and nothing else reaches the origin that stores under it."""
+import json
+import shutil
+import tempfile
+
 import pytest
 
 from harness import Client, site, until
@@ -176,6 +180,22 @@ def test_a_purge_by_url_takes_all_cookies_and_devices_and_goes_by_the_rules(cach
     said = daemon.get('/?b&utm_x&a', method='PURGE', headers=[('Purge-Mode', 'hard')])
     assert b'"objects": 3' in said.body
     assert not set(bodies(daemon, [('/?a&b', h) for h in who])) & set(before)
+
+
+def test_a_purge_by_the_admin_socket_goes_by_the_rules(cached):
+    """The object is found as a request for the URL would find it, however the person wrote the URL."""
+    folder = tempfile.mkdtemp(prefix='story')
+    try:
+        daemon, o = cached(echo(), http=f'admin unix:{folder}/admin;', settings='cache_key_ignore utm_*; cache_key_sort on;')
+        bodies(daemon, [('/?a&b', []), ('/?a&c', [])])
+        for url, objects in [('/?b&utm_x&a', 1), ('/?utm_y=1&c&a', 1), ('/?a', 0)]:
+            done = daemon.run('-c', daemon.config_path, 'ctl', 'purge', 'url', 'http://Site.Test:80' + url, '--hard')
+            assert (done.returncode, json.loads(done.stdout)['objects']) == (0, objects), (url, done.stdout, done.stderr)
+        bodies(daemon, [('/?a&b', []), ('/?a&c', [])])
+        assert o.paths() == ['/?a&b', '/?a&c'] * 2
+    finally:
+        daemon.stop()
+        shutil.rmtree(folder)
 
 
 def test_a_purge_by_prefix_never_takes_more_than_it_names(cached):

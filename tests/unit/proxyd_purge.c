@@ -83,7 +83,7 @@ static void a_url_has_the_key_that_a_request_has(void **state)
 		{ "/a", NULL }, { "ftp://a/", NULL }, { "http://", NULL }, { "http:///a", NULL }, { "http://a b/", NULL }, { "http://a/ b", NULL },
 		{ "http://a/#f", NULL }, { "http://a:x/", NULL }, { "http://a@b/", NULL }, { "http://a/\r\nX: y", NULL }, { "", NULL },
 	};
-	char out[PURGE_KEY_ROOM], *longest = must(malloc(PURGE_URL_MAX + 2));
+	char out[PURGE_KEY_ROOM], *longest = must(malloc(URL_MAX + 2));
 	const char *why;
 	struct slice key;
 	(void)state;
@@ -95,12 +95,12 @@ static void a_url_has_the_key_that_a_request_has(void **state)
 			fail_msg("'%s': '%.*s'", rows[i].url, good ? (int)key.len : 0, out);
 		assert_true(good || strlen(why) > 5);
 	}
-	memset(longest, 'a', PURGE_URL_MAX + 1);
+	memset(longest, 'a', URL_MAX + 1);
 	memcpy(longest, "http://a/", 9);
-	assert_true(purge_key_of_url(slice_make(longest, PURGE_URL_MAX), out, &key, &why));
-	assert_false(purge_key_of_url(slice_make(longest, PURGE_URL_MAX + 1), out, &key, &why));
-	memset(longest + 7, 'a', PURGE_URL_MAX - 7);              /* all of it a host */
-	assert_false(purge_key_of_url(slice_make(longest, PURGE_URL_MAX), out, &key, &why));
+	assert_true(purge_key_of_url(slice_make(longest, URL_MAX), out, &key, &why));
+	assert_false(purge_key_of_url(slice_make(longest, URL_MAX + 1), out, &key, &why));
+	memset(longest + 7, 'a', URL_MAX - 7);              /* all of it a host */
+	assert_false(purge_key_of_url(slice_make(longest, URL_MAX), out, &key, &why));
 	free(longest);
 }
 
