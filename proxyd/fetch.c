@@ -122,6 +122,8 @@ void fetch_share(struct request *r, struct object *object, struct store_key key)
 {
 	if (r->flight && object_is_purged(object))
 		flight_repeat(&r->flight);
+	else if (object_meta(object)->flags & STORED_PART)
+		flight_end(&r->flight, 0);     /* who waits wants the file, or another range of it */
 	else if (r->flight)
 		flight_publish(r->flight, object, key);
 }

@@ -395,6 +395,33 @@ def test_the_metrics_agree_with_the_log(site, tmp_path):
     harness.logaudit('metrics', '--scrape', scrape, daemon.log, code=0)
 
 
+def test_a_part_that_came_instead_of_a_slice_is_not_for_who_waited_for_the_file(site):
+    """A weak validator is no identity: what one client gets of the file, at last, is its own range."""
+    def before(request, conn):
+        if request.headers.get('range') != 'bytes=0-99':
+            return False
+        conn.origin.pass_gate('head')
+        conn.send('HTTP/1.1 206 X\r\nETag: W/"v1"\r\nCache-Control: max-age=600\r\nContent-Range: bytes 0-99/20000\r\nContent-Length: 100\r\n\r\n')
+        conn.send(BODY[:50])
+        conn.origin.pass_gate('body')
+        conn.send(BODY[50:100])
+        return True
+
+    daemon, file = site(headers=[*FRESH, ('ETag', 'W/"v1"')], settings='slice 4k; collapse_timeout 1m;', before=before)
+    with daemon.client() as first, daemon.client() as whole, daemon.client() as other:
+        first.request('/', headers=[('Range', 'bytes=0-99')])
+        file.origin.wait_requests(2)
+        whole.request('/')
+        other.request('/', headers=[('Range', 'bytes=9000-9009')])
+        daemon.get('/settle')
+        file.origin.open_gate('head')
+        assert whole.response().body == BODY
+        is_part(other.response(), 9000, 9009)
+        file.origin.open_gate('body')
+        is_part(first.response(), 0, 99)
+    assert all(r['end'] == 'complete' for r in daemon.records(4))
+
+
 # ---- failures ----
 
 def test_a_slice_that_cannot_be_had_is_an_error_before_anything_was_sent(site):
