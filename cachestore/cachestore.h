@@ -41,6 +41,7 @@ enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 1
 	X(INDEX_FULL, "the index map is full") \
 	X(FAILED,     "the volume was set aside after an error") \
 	X(PURGED,     "a purge came while it was being fetched") \
+	X(REPLACED,   "what was to be renewed is not there any more") \
 	X(RULES_FULL, "too many purges are in force for the size of the volume; purge something wider, or all, once")
 enum store_err {
 #define X(name, text) STORE_##name,
@@ -196,7 +197,7 @@ enum store_err object_finish(struct object *object);
 /* Filling failed: state BROKEN, readers are woken; never stored. */
 void object_fail(struct object *object);
 /* A stored or whole object gets new meta and head (a 304 came): makes a new object that shares the body, publishes it and
- * queues only the record. On failure *ret_object is a memory-only object, still good to be served: never NULL. */
+ * queues only the record. REPLACED: something newer is there, or nothing. On failure *ret_object is a memory-only object, still good to be served: never NULL. */
 enum store_err object_refresh(struct object *object, const struct object_meta *meta, struct slice head, struct object **ret_object);
 
 /* ---- reading ---- */

@@ -141,7 +141,7 @@ static enum store_err object_put(struct object *object, uint64_t over)
 		return err;
 	if (!index_publish(volume, object, over, &replaced)) {
 		writer_unreserve(volume, bytes);
-		return STORE_FAILED;
+		return STORE_REPLACED;
 	}
 	atomic_fetch_add_explicit(&volume->puts, 1, memory_order_relaxed);
 	writer_push_put(volume, object, replaced, bytes);
@@ -182,7 +182,7 @@ enum store_err object_refresh(struct object *object, const struct object_meta *m
 	struct object *fresh = object_make(storable ? object->volume : NULL, object->key, object->key_text, &born, head,
 		body_ref(object->body));
 	enum store_err err = storable ? object_put(fresh, object->generation) : head.len > STORE_HEAD_MAX ? STORE_TOO_LARGE
-		: object->volume ? STORE_FAILED : STORE_OK;
+		: object->volume ? STORE_REPLACED : STORE_OK;
 
 	if (err != STORE_OK)
 		fresh->volume = NULL;

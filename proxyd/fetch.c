@@ -20,6 +20,7 @@ enum nostore fetch_nostore(enum store_err err)
 	case STORE_INDEX_FULL: return NOSTORE_index_full;
 	case STORE_DISK_ERROR: return NOSTORE_disk_error;
 	case STORE_PURGED: return NOSTORE_purged;
+	case STORE_REPLACED: return NOSTORE_replaced;
 	default: return NOSTORE_volume_failed;
 	}
 }

@@ -29,3 +29,4 @@ NOSTORE(head_too_large, "The answer's header section is too large to be stored."
 NOSTORE(purged,         "A purge, or an unsafe request that worked (POST, PUT, DELETE), came after the origin was asked: the answer may be what it made void.")
 NOSTORE(too_many_tags,  "The tags of the answer are longer than is kept; a purge by one that was left out would miss it.")
 NOSTORE(error_over_good, "A server error, while a good answer that may be served in its place, or a list of variants, is stored under its key.")
+NOSTORE(replaced,       "The origin confirmed what was stored, and it had been replaced or dropped meanwhile: what is newer stays.")

@@ -124,3 +124,25 @@ def test_the_answer_to_an_unsafe_request_itself_is_stored_when_it_says_so(cached
     assert daemon.get('/').body == b'POST'
     assert len(o.requests) == 1
     assert daemon.records(2)[0]['stored'] == '1'
+
+
+def test_a_304_for_what_has_been_replaced_meanwhile_renews_nothing(cached):
+    def handler(request, conn):
+        number = len(conn.origin.requests)
+        if number == 2:
+            conn.origin.pass_gate()
+            conn.reply(304, headers=[FRESH, ('ETag', '"1"')])
+        else:
+            conn.reply(headers=[('Cache-Control', 'max-age=600' if number == 3 else 'max-age=0'), ('ETag', f'"{number}"')], body=str(number))
+
+    daemon, o = cached(handler, settings='collapse off;')
+    daemon.get('/')
+    with daemon.client() as first:
+        first.request('/')
+        o.wait_requests(2)
+        assert daemon.get('/').body == b'3'
+        o.open_gate()
+        assert first.response().body == b'1'
+    assert daemon.get('/').body == b'3'
+    record = next(r for r in daemon.records(4) if r['cache'] == 'revalidated')
+    assert (record['stored'], record['nostore']) == ('0', 'replaced')

@@ -146,6 +146,7 @@ def test_bytes_of_two_files_are_never_in_one_answer(cached, tmp_path, settings, 
     assert not wrong, wrong[0]
     records = daemon.records(REQUESTS * CLIENTS)
     assert sum(r['stored'] == '1' for r in records) > 5
+    assert not [r for r in records if r['nostore'] == 'volume_failed'], 'it has not'
     scrape = tmp_path / 'scrape.txt'
     scrape.write_text(daemon.metrics())
     harness.logaudit('metrics', '--scrape', scrape, daemon.log, code=0)

@@ -193,7 +193,7 @@ static void a_refresh_that_cannot_be_stored_is_still_served(void **state)
 	help_put(volume, "k", 1, 100);
 	object = help_get(volume, "k");
 	help_put(volume, "k", 2, 200);
-	assert_int_equal(object_refresh(object, &meta, SLICE("x"), &fresh), STORE_FAILED);   /* something newer is there */
+	assert_int_equal(object_refresh(object, &meta, SLICE("x"), &fresh), STORE_REPLACED);   /* something newer is there */
 	assert_int_equal(object_size(fresh), 100);
 	assert_int_equal(help_check(volume, "k", 2, 200), 1);
 	object_unref(&object);
