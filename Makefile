@@ -83,10 +83,16 @@ $(OUT)/unit/logaudit_%: $(OUT)/obj/tests/unit/logaudit_%.o $(OUT)/logaudit.a $(O
 unit: $(UNITS)
 	@set -e; for t in $(UNITS); do $$t; done
 
+# Libraries that stories load before the daemon: tests/shim/<name>.c.
+SHIMS := $(patsubst tests/shim/%.c,$(OUT)/shim/%.so,$(wildcard tests/shim/*.c))
+$(OUT)/shim/%.so: tests/shim/%.c | $(OUT)/deps
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
+
 # Stories: tests/story/test_*.py, by Debian's python3 whatever comes first in PATH.
 STORY ?= tests/story
-story: all $(OUT)/clock/proxyd
-	PROXYD=$(OUT)/proxyd PROXYD_CLOCK=$(OUT)/clock/proxyd LOGAUDIT=$(OUT)/logaudit PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest $(STORY)
+story: all $(OUT)/clock/proxyd $(SHIMS)
+	PROXYD=$(OUT)/proxyd PROXYD_CLOCK=$(OUT)/clock/proxyd SHIMS=$(OUT)/shim LOGAUDIT=$(OUT)/logaudit PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest $(STORY)
 
 # The conformance table: counts by section and the rows that fail. They are stories as well (test_conformance.py).
 CONFORMANCE ?=

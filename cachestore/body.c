@@ -4,6 +4,7 @@
  * until the body is freed. So what object_peek() gave is valid as long as a reference is. */
 #include "internal.h"
 
+#include <fcntl.h>
 #include <sys/uio.h>
 
 static struct body *body_alloc(struct volume *volume, uint64_t size, size_t inline_bytes)
@@ -321,4 +322,18 @@ ssize_t body_read_disk(struct body *body, uint64_t offset, void *buf, size_t len
 		from += bytes;
 	}
 	return (ssize_t)done;
+}
+
+void body_read_ahead(struct body *body, uint64_t offset, size_t len)
+{
+	uint64_t from = 0, end = offset + len;
+
+	for (uint32_t i = 0; i < body->extent_count && from < end; i++) {
+		uint64_t bytes = (uint64_t)body->extents[i].count * BLOCK_BYTES;
+		uint64_t first = offset > from ? offset - from : 0, last = end - from < bytes ? end - from : bytes;
+
+		if (first < last)
+			readahead(body->volume->folder.data_fd, (off_t)((uint64_t)body->extents[i].start * BLOCK_BYTES + first), (size_t)(last - first));
+		from += bytes;
+	}
 }

@@ -4,7 +4,7 @@
  * enum store_err, in struct volume_stat, or through store_config.event.
  *
  * A volume is a folder: an LMDB environment (index, heads, metadata; NOTLS | NOMETASYNC | NOMEMINIT) and one preallocated
- * data file of 4 KB blocks that holds the bodies. One writer thread a volume stores in batches; one I/O thread reads what
+ * data file of 4 KB blocks that holds the bodies. One writer thread a volume stores in batches; a few I/O threads read what
  * is not in memory. A RAM index, sharded, answers look-ups without LMDB. Nothing here ever waits for a socket.
  *
  * An object is immutable once whole, and reference counted; a reference keeps its bytes (in memory or its blocks on disk)
@@ -42,6 +42,7 @@ enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 1
 	X(FAILED,     "the volume was set aside after an error") \
 	X(PURGED,     "a purge came while it was being fetched") \
 	X(REPLACED,   "what was to be renewed is not there any more") \
+	X(BUSY,       "the disk is behind: too many reads wait for it") \
 	X(RULES_FULL, "too many purges are in force for the size of the volume; purge something wider, or all, once")
 enum store_err {
 #define X(name, text) STORE_##name,
@@ -70,6 +71,7 @@ struct store_config {
 	uint64_t fill_max;           /* bound of bodies being filled or waiting for the writer; 0: 64 MB */
 	uint32_t batch_bytes;        /* 0: 8 MB */
 	uint32_t batch_us;           /* 0: 50 ms */
+	unsigned io_threads;         /* that read; 0: 4 */
 	uint64_t purge_keep_us;      /* how long a purge stays in force at least; 0: 60 s */
 	/* Objects with one of these flags are the caller's bookkeeping: not counted by purges, and untouched by soft ones.
 	 * related(), which may be NULL, writes the keys that such an object leads to, at most `room`, and returns how many. */
@@ -106,6 +108,8 @@ struct volume_stat {
 	uint64_t commits, commit_us_p50, commit_us_p99, commit_us_max;   /* percentiles to a fifth, rounded up */
 	uint64_t purges, purged;                       /* calls of volume_purge(); objects that hard ones took out */
 	uint64_t purge_rules, purge_rules_max;         /* in force now; the bound */
+	uint64_t io_waiting;                           /* loads and reads that wait for an I/O thread */
+	uint64_t loads_shared, io_refused, io_late, reads_ahead;   /* asked for while it was on its way; STORE_BUSY; given up; */
 	bool failed;                                   /* set aside: nothing is stored any more */
 };
 void volume_stat(struct volume *volume, struct volume_stat *ret_stat);
@@ -136,10 +140,21 @@ enum store_get {
 /* key_text: the whole key, compared when the record is loaded, so that a collision is a miss. Never blocks on I/O. Marks
  * the object as used for eviction. About 100 ns. */
 enum store_get volume_get(struct volume *volume, struct store_key key, struct slice key_text, struct object **ret_object);
-/* Loads the record (checksum verified) in the I/O thread, small bodies with it; then done(arg, object or NULL) is called
- * there once: with a reference that the callee owns, or NULL: gone or damaged, which is a miss. key_text is copied. */
-void volume_load(struct volume *volume, struct store_key key, struct slice key_text,
-	void (*done)(void *arg, struct object *object), void *arg);
+/* A load under way. The struct is the caller's: loaded (and patient) set, the rest zeroed; the library's until loaded() was
+ * called or volume_load_cancel() said true. */
+struct store_load {
+	/* In an I/O thread, once: a reference that the callee owns, or NULL: gone or damaged, which is a miss. */
+	void (*loaded)(struct store_load *load, struct object *object);
+	bool patient;                /* never refused: for the few who can do nothing else */
+	struct load_job *job;        /* the library's */
+	struct store_load *next;
+};
+/* Loads the record (checksum verified) in an I/O thread, small bodies with it; whoever else asks for it meanwhile shares it.
+ * key_text is copied. STORE_BUSY: refused, loaded() will not be called: too many loads wait, or the disk stands still. */
+enum store_err volume_load(struct volume *volume, struct store_key key, struct slice key_text, struct store_load *load);
+/* True: loaded() will not be called. False: it was called, or is being called. late: the caller has waited too long; when all
+ * I/O threads wait for the disk, loads and reads are refused from then on until one of them comes back. */
+bool volume_load_cancel(struct volume *volume, struct store_load *load, bool late);
 /* Takes the object out of the index, if it is still this one (NULL object: whatever is there). Durable with the next
  * commit. Returns whether there was one. */
 bool volume_drop(struct volume *volume, struct store_key key, const struct object *object);
@@ -220,10 +235,20 @@ int object_peek(const struct object *object, uint64_t offset, uint64_t max, stru
 /* Reads body bytes that are on disk into buf without waiting for the disk (RWF_NOWAIT). Returns bytes (> 0), -EAGAIN
  * when the disk would have to be waited for (use object_read_wait), or -EIO: damaged or unreadable; the object is dropped. */
 ssize_t object_read(struct object *object, uint64_t offset, void *buf, size_t len);
-/* The same in the I/O thread, which then calls done(arg, bytes or -EIO). buf must stay until then; the caller keeps a
- * reference until then. */
-void object_read_wait(struct object *object, uint64_t offset, void *buf, size_t len,
-	void (*done)(void *arg, ssize_t result), void *arg);
+/* A read under way, as with struct store_load. */
+struct store_read {
+	/* In an I/O thread, once: bytes, or -EIO as above. */
+	void (*done)(struct store_read *read, ssize_t result);
+	struct load_job *job;        /* the library's */
+	struct volume *volume;
+};
+/* The same in an I/O thread. buf must stay until done(). STORE_OK, or STORE_BUSY: done() will not be called. For a body that
+ * is in memory done() is called at once. */
+enum store_err object_read_wait(struct object *object, uint64_t offset, void *buf, size_t len, struct store_read *read);
+/* True: done() will not be called, and buf is free. False: it was called, or will be: the disk is at work. */
+bool object_read_cancel(struct store_read *read, bool late);
+/* Bytes that will be wanted soon: an I/O thread has the kernel read them, unless there is more urgent work. */
+void object_read_ahead(struct object *object, uint64_t offset, size_t len);
 
 /* A reader that has read everything available waits to be woken. wake() is called once for each registration, in the
  * appending thread, when there is more than `seen` bytes or the state is no longer FILLING; it must only post a message.

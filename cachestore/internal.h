@@ -4,7 +4,7 @@
  *   volume.c   open, close, stat; folder.c the files; env.c the LMDB environment; salvage.c after a crash; scan.c the start
  *   object.c   objects and their life; body.c bytes of a body: chunks in memory, extents on disk, waiters
  *   index.c    RAM index: key -> entry; ram.c which whole objects stay in memory; evict.c which leave the disk
- *   writer.c   the thread that stores (queue, batches); batch.c one batch; gather.c its bodies; loader.c the thread that reads
+ *   writer.c   the thread that stores (queue, batches); batch.c one batch; gather.c its bodies; loader.c the threads that read
  *   txn.c      the only file that calls mdb_txn_*; record.c object <-> bytes; blocks.c who owns which block
  *   rules.c    the purges in force; purge.c what callers ask of them; purger.c the thread that counts, drops and tidies
  *
@@ -109,6 +109,8 @@ void body_uncharge(struct body *body);
 void body_set_extents(struct body *body, struct extent *extents, uint32_t count);
 /* Reads from disk; flags: 0 or RWF_NOWAIT. Bytes, 0 at the end, or -errno. */
 ssize_t body_read_disk(struct body *body, uint64_t offset, void *buf, size_t len, int flags);
+/* Has the kernel read these bytes into its page cache. */
+void body_read_ahead(struct body *body, uint64_t offset, size_t len);
 /* Copies from memory. */
 ssize_t body_copy(const struct body *body, uint64_t offset, void *buf, size_t len);
 int body_peek(const struct body *body, uint64_t offset, uint64_t max, struct iovec *iov, int count);
@@ -250,8 +252,7 @@ struct env {
 	MDB_env *env;
 	MDB_dbi idx, head, misc, rules;
 	bool read_only;
-	MDB_txn *reader;                        /* the loader's, reset between uses */
-	MDB_txn *scanner;                       /* the purger's, likewise */
+	MDB_txn *scanner;                       /* the purger's, reset between uses; each thread of the loader has its own */
 };
 struct rule_row;
 /* Opens `path` (and makes it). 0, an errno, or an MDB error; why is not told. */
@@ -270,7 +271,7 @@ int txn_begin_write(struct env *env, MDB_txn **ret_txn);
 int txn_begin_read(struct env *env, MDB_txn **ret_txn);
 int txn_commit(MDB_txn **txn);                  /* takes it, on failure too */
 void txn_abort(MDB_txn **txn);                  /* NULL is fine */
-int txn_reader_renew(struct env *env, MDB_txn **reader);   /* &env->reader or &env->scanner */
+int txn_reader_renew(struct env *env, MDB_txn **reader);   /* the thread's own; *reader NULL: none yet */
 void txn_reader_reset(MDB_txn *reader);
 void txn_readers_end(struct env *env);
 int txn_open_tables(struct env *env);
@@ -347,31 +348,48 @@ void gather_job(struct gather *gather, struct job *job);
 void gather_end(struct gather *gather);         /* writes the rest, frees */
 void doomed_push(struct writer *writer, struct doomed doomed);
 
+enum {
+	LOADER_THREADS_MAX = 64,
+	LOADER_WAITING_MAX = 1024,              /* jobs of each queue that wait for a thread; one more is STORE_BUSY */
+	LOADER_SLOTS = 256,
+};
+/* One record for all who ask for it (loads), or one piece of a body (read; ahead: for the page cache only). */
 struct load_job {
-	struct load_job *next;
-	void (*loaded)(void *arg, struct object *object);
-	void (*read)(void *arg, ssize_t result);
-	void *arg;
-	struct object *object;                  /* read: the caller's reference */
-	uint64_t offset;
-	void *buf;
-	size_t len;
+	struct load_job *next, *prev;           /* in a queue */
+	bool running, is_long;                  /* is_long: in the queue of long reads */
+	/* a load */
+	struct store_load *loads;               /* NULL: a read, or nobody waits any more */
+	struct load_job *chain;                 /* of the slot */
 	struct store_key key;
+	/* a read */
+	struct store_read *read;
+	struct object *object;                  /* one reference; NULL: a load */
+	uint64_t offset;
+	void *buf;                              /* NULL: ahead */
+	size_t len;
 	size_t key_len;
 	char key_text[];
 };
+struct load_queue { struct load_job *first, *last; size_t count; };
 struct loader {
-	pthread_t thread;
+	pthread_t threads[LOADER_THREADS_MAX];
+	unsigned thread_count, thread_want;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
-	struct load_job *first, **last;
-	bool started, stop;
+	/* under lock */
+	struct load_queue shorts, longs;        /* records; pieces of bodies and bodies that are to be verified */
+	struct load_job *slots[LOADER_SLOTS];   /* all loads, by key */
+	unsigned running, running_long;
+	bool turn, stop;
+	bool stalled;                           /* every thread waits for the disk, and somebody has waited too long */
+	uint64_t shared, refused, late, ahead;
 };
 void loader_init(struct volume *volume);
 bool loader_start(struct volume *volume);
 void loader_stop(struct volume *volume);
-void loader_push(struct volume *volume, struct load_job *job);
-/* The object's bytes are wrong: out of the index, counted, told. */
+enum store_err loader_read(struct object *object, uint64_t offset, void *buf, size_t len, struct store_read *read);
+bool loader_read_cancel(struct store_read *read, bool late);
+/* The object's bytes are wrong, or cannot be read: out of the index, counted, told. */
 void loader_damaged(struct volume *volume, struct store_key key, uint64_t generation);
 
 /* ---- purges (rules.c, purge.c, purger.c) ---- */

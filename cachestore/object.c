@@ -244,17 +244,23 @@ ssize_t object_read(struct object *object, uint64_t offset, void *buf, size_t le
 	return -EIO;
 }
 
-void object_read_wait(struct object *object, uint64_t offset, void *buf, size_t len,
-	void (*done)(void *arg, ssize_t result), void *arg)
+enum store_err object_read_wait(struct object *object, uint64_t offset, void *buf, size_t len, struct store_read *read)
 {
 	struct body *body = object->body;
-	struct load_job *job;
 
-	if (body->in_memory || atomic_load(&body->volume->closed)) {
-		done(arg, body->in_memory ? body_copy(body, offset, buf, len) : -EIO);
-		return;
-	}
-	job = must(malloc(sizeof(*job)));
-	*job = (struct load_job){ .read = done, .arg = arg, .object = object, .offset = offset, .buf = buf, .len = len };
-	loader_push(body->volume, job);
+	if (!body->in_memory && !atomic_load(&body->volume->closed))
+		return loader_read(object, offset, buf, len, read);
+	read->done(read, body->in_memory ? body_copy(body, offset, buf, len) : -EIO);
+	return STORE_OK;
+}
+
+bool object_read_cancel(struct store_read *read, bool late)
+{
+	return loader_read_cancel(read, late);
+}
+
+void object_read_ahead(struct object *object, uint64_t offset, size_t len)
+{
+	if (!object->body->in_memory && offset < object_size(object) && !atomic_load(&object->body->volume->closed))
+		loader_read(object, offset, NULL, len, NULL);
 }

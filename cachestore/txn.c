@@ -44,7 +44,6 @@ void txn_reader_reset(MDB_txn *reader)
 
 void txn_readers_end(struct env *env)
 {
-	txn_abort(&env->reader);
 	txn_abort(&env->scanner);
 }
 

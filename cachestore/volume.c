@@ -336,6 +336,13 @@ void volume_stat(struct volume *volume, struct volume_stat *ret_stat)
 	stat.purge_rules = volume->rules.count;
 	stat.purge_rules_max = volume->rules.max;
 	pthread_rwlock_unlock(&volume->rules.lock);
+	pthread_mutex_lock(&volume->loader.lock);
+	stat.io_waiting = volume->loader.shorts.count + volume->loader.longs.count;
+	stat.loads_shared = volume->loader.shared;
+	stat.io_refused = volume->loader.refused;
+	stat.io_late = volume->loader.late;
+	stat.reads_ahead = volume->loader.ahead;
+	pthread_mutex_unlock(&volume->loader.lock);
 	pthread_mutex_lock(&volume->writer.lock);
 	stat.queue_bytes = volume->writer.bytes;
 	pthread_mutex_unlock(&volume->writer.lock);

@@ -51,6 +51,8 @@ struct conf_volume {
 	struct slice name;               /* [A-Za-z0-9._-]+ */
 	struct slice path;
 	uint64_t size, ram, fill_max;    /* bytes */
+	unsigned io_threads;
+	uint64_t retry;                  /* microseconds */
 	unsigned index;                  /* in conf.volumes */
 	unsigned bound;                  /* how many locations are bound to it */
 	struct conf_pos pos;

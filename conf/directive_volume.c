@@ -1,9 +1,9 @@
-/* volume NAME { path; size; ram; fill_max; } */
+/* volume NAME { path; size; ram; fill_max; io_threads; retry; } */
 #include "internal.h"
 
 #define VOLUME_SIZE_MIN "4m"
 #define VOLUME_SIZE_MAX "1000t"
-enum { VOLUME_NAME_MAX = 64 };
+enum { VOLUME_NAME_MAX = 64, IO_THREADS_MAX = 64 };
 
 /* One spelling for one folder, so that two volumes in it are seen: no "//", no "/./", no '/' at the end. */
 static struct slice path_normalise(struct load *load, struct slice path)
@@ -58,6 +58,19 @@ void conf_fill_max(struct load *load, struct scope *scope, const struct statemen
 	load_size(load, &st->args[0], "1m", "1000t", &scope->volume->fill_max);
 }
 
+void conf_io_threads(struct load *load, struct scope *scope, const struct statement *st)
+{
+	uint64_t count;
+
+	if (load_count(load, &st->args[0], 1, IO_THREADS_MAX, &count))
+		scope->volume->io_threads = (unsigned)count;
+}
+
+void conf_retry(struct load *load, struct scope *scope, const struct statement *st)
+{
+	load_time(load, &st->args[0], "10ms", "1h", &scope->volume->retry);
+}
+
 void conf_volume(struct load *load, struct scope *scope, const struct statement *st)
 {
 	struct conf *conf = load->conf;
@@ -65,7 +78,7 @@ void conf_volume(struct load *load, struct scope *scope, const struct statement 
 	struct slice name = st->args[0].text;
 	struct scope inner;
 
-	*volume = (struct conf_volume){ .name = name, .ram = 64 << 20, .fill_max = 256 << 20, .index = (unsigned)conf->volume_count, .pos = st->args[0].pos };
+	*volume = (struct conf_volume){ .name = name, .ram = 64 << 20, .fill_max = 256 << 20, .io_threads = 4, .retry = 10 * 1000 * 1000, .index = (unsigned)conf->volume_count, .pos = st->args[0].pos };
 	/* The log says `none` where no volume is bound. */
 	if (!name_is_plain(name, VOLUME_NAME_MAX) || slice_eq(name, SLICE("off")) || slice_eq(name, SLICE("none"))) {
 		load->doubtful = true;

@@ -194,7 +194,9 @@ static void volume_print(const struct conf_volume *volume, FILE *out)
 	line_print("\t", "path", volume->path, out);
 	fprintf(out, "\tsize %s;\n", size_text(volume->size, text));
 	fprintf(out, "\tram %s;\n", size_text(volume->ram, text));
-	fprintf(out, "\tfill_max %s;\n}\n", size_text(volume->fill_max, text));
+	fprintf(out, "\tfill_max %s;\n", size_text(volume->fill_max, text));
+	fprintf(out, "\tio_threads %u;\n", volume->io_threads);
+	fprintf(out, "\tretry %s;\n}\n", time_text(volume->retry, text));
 }
 
 static void upstream_print(const struct conf_upstream *upstream, FILE *out)

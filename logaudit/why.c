@@ -45,6 +45,7 @@ int reason_of(const struct logline *line)
 	if (line->cache == VERDICT_error) return REASON_end + line->end;
 	if (line->nostore) return REASON_nostore + line->nostore;
 	if (line->cache != VERDICT_miss) return REASON_verdict + line->cache;
+	if (line->disk_late) return REASON_miss + MISS_disk_late;
 	return line->purged ? REASON_miss + MISS_purged : REASON_miss;
 }
 

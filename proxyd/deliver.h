@@ -1,11 +1,13 @@
-/* What step_deliver.c (bodies), deliver_head.c (heads) and deliver_range.c (parts of a body) share. */
+/* What step_deliver.c (bodies), deliver_disk.c (those on disk), deliver_head.c (heads) and deliver_range.c (parts of a body) share. */
 #ifndef PROXYD_DELIVER_H
 #define PROXYD_DELIVER_H
 
 #include "request.h"
 
-/* Stages the head of the answer. False: what is stored cannot be read, or there is no memory: nothing was staged. */
-bool deliver_head(struct request *request);
+/* Stages the head of the answer. But for SENT nothing was staged: the first bytes of a body on disk are to be waited for, or
+ * cannot be read; or the head is too large. */
+enum head { HEAD_SENT, HEAD_WAIT, HEAD_UNREADABLE, HEAD_TOO_LARGE };
+enum head deliver_head(struct request *request);
 /* A GET with Range, answered with 200 from an object of known size: 206, 416, or as it is (RFC 9110 section 14.2). */
 void deliver_ranges(struct request *request, const struct stored_view *view, struct answer *answer);
 /* A stored part, or what a part was completed to: the range that the client asked for. False: it is not in there. */

@@ -24,7 +24,7 @@ static struct cache_status cache_status_of(const struct request *r)
 		.stored = (r->filling && r->filling == r->object && !r->spilling) || r->log.stored || (r->master && r->log.cache == VERDICT_miss && !r->log.nostore),
 		.collapsed = r->log.cache == VERDICT_collapsed,
 		.has_ttl = r->source == SOURCE_object, .ttl_s = r->log.lifetime - (r->log.age > 0 ? r->log.age : 0),
-		.detail = r->log.purged ? SLICE("purged") : r->log.nostore ? nostore_rows[r->log.nostore].name : (struct slice){ NULL, 0 },
+		.detail = r->log.purged ? SLICE("purged") : r->log.disk_late ? SLICE("disk_late") : r->log.nostore ? nostore_rows[r->log.nostore].name : (struct slice){ NULL, 0 },
 	};
 }
 
@@ -146,10 +146,20 @@ static bool head_of_pipe(struct request *r, struct answer *answer)
 	return true;
 }
 
-bool deliver_head(struct request *r)
+/* A head promises its body: of one that is on disk the first bytes are had before, so that a disk that cannot give them, or
+ * not in time, still is a miss and not a broken answer. */
+static enum disk disk_try(struct request *r)
+{
+	struct iovec iov;
+
+	return object_peek(r->object, r->sent - r->base, 1, &iov, 1) < 0 ? request_disk_read(r, &iov) : DISK_READY;
+}
+
+enum head deliver_head(struct request *r)
 {
 	struct answer answer = { .blocks = r->blocks, .block_count = 3 };
 	struct text own;
+	enum disk disk;
 	bool good = true;
 
 	r->body_end = UINT64_MAX;
@@ -163,7 +173,7 @@ bool deliver_head(struct request *r)
 		break;
 	}
 	if (!good)
-		return false;
+		return HEAD_TOO_LARGE;
 	if (r->head.method == METHOD_HEAD || answer.status == 204 || answer.status == 304)
 		answer.body = ANSWER_NO_BODY;
 	if (answer.status == 204 || (answer.status == 304 && r->source == SOURCE_text))
@@ -177,15 +187,19 @@ bool deliver_head(struct request *r)
 		r->blocks[2] = text_slice(&own);
 		if (own.overflowed || r->blocks[0].len + r->blocks[1].len + own.len > ANSWER_HEAD_MAX) {
 			r->log.status = 0;
-			return false;
+			return HEAD_TOO_LARGE;
 		}
 	}
 	if (r->master && r->body_end == UINT64_MAX)
 		r->body_end = r->total;
-	r->head_sent = true;
 	r->no_body = answer.body == ANSWER_NO_BODY;
 	r->body_done = r->no_body || (answer.body == ANSWER_LENGTH && answer.length == 0);
+	if (!r->body_done && r->source == SOURCE_object && (disk = disk_try(r)) != DISK_READY) {
+		r->log.status = 0;
+		return disk == DISK_WAIT ? HEAD_WAIT : HEAD_UNREADABLE;
+	}
+	r->head_sent = true;
 	r->log.first_us = (int64_t)(r->worker->now_us - r->start_us);
 	r->carrier->ops->head(r->carrier, &answer);
-	return true;
+	return HEAD_SENT;
 }

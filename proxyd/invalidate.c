@@ -6,7 +6,7 @@
 
 enum { VARIANTS_MAX = 1000 };              /* as of the setting */
 
-struct dropping { struct volume *volume; struct store_key key; };
+struct dropping { struct store_load load; struct volume *volume; struct store_key key; };
 
 static void drop_key(struct volume *volume, struct store_key key)
 {
@@ -28,9 +28,9 @@ static void drop_object(struct volume *volume, struct store_key key, struct obje
 	object_unref(&object);
 }
 
-static void loaded(void *arg, struct object *object)
+static void loaded(struct store_load *load, struct object *object)
 {
-	struct dropping *dropping = arg;
+	struct dropping *dropping = (struct dropping *)load;
 
 	drop_object(dropping->volume, dropping->key, object);
 	free(dropping);
@@ -51,8 +51,9 @@ static void drop(struct request *r, const struct target *target)
 	enum store_get got = volume_get(r->volume, key, text_slice(&text), &object);
 	if (got == STORE_LOAD) {
 		struct dropping *dropping = must(malloc(sizeof(*dropping)));
-		*dropping = (struct dropping){ r->volume, key };
-		volume_load(r->volume, key, text_slice(&text), loaded, dropping);
+		*dropping = (struct dropping){ .load = { .loaded = loaded, .patient = true }, .volume = r->volume, .key = key };
+		if (volume_load(r->volume, key, text_slice(&text), &dropping->load) != STORE_OK)
+			loaded(&dropping->load, NULL);
 	} else {
 		drop_object(r->volume, key, object);
 	}

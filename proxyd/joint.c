@@ -13,6 +13,7 @@ enum { PIECE_MAX = 256 * 1024, TURN_MAX = 1024 * 1024 };
 
 struct joint {
 	struct mail mail;              /* the disk has been read, or the next turn has come */
+	struct store_read disk;
 	struct request *request;
 	struct byte_range ask;         /* what the origin was asked for */
 	bool posted;                   /* mail is, or will be, under way */
@@ -112,9 +113,9 @@ static void run(struct worker *worker, struct mail *mail)
 		pump(j->request);
 }
 
-static void read_done(void *arg, ssize_t result)
+static void read_done(struct store_read *disk, ssize_t result)
 {
-	struct joint *j = arg;
+	struct joint *j = (struct joint *)((char *)disk - offsetof(struct joint, disk));
 
 	j->read = result;
 	worker_post(j->request->worker, &j->mail);
@@ -138,9 +139,12 @@ static ssize_t copy_some(struct request *r, uint64_t offset)
 		if (n == -EAGAIN) {
 			if (!j->buf)
 				j->buf = must(malloc(PIECE_MAX));
+			j->disk = (struct store_read){ .done = read_done };
 			j->posted = true;
-			object_read_wait(r->part, offset, j->buf, PIECE_MAX, read_done, j);
-			return 0;
+			if (object_read_wait(r->part, offset, j->buf, PIECE_MAX, &j->disk) == STORE_OK)
+				return 0;
+			j->posted = false;
+			return -1;
 		}
 		if (n <= 0)
 			return -1;

@@ -125,6 +125,7 @@ static void request_end(struct request *r)
 
 	CHECK(!r->exchange && !r->flight && !r->loading && !r->purging);
 	timer_clear(r->worker, &r->collapse_timer);
+	timer_clear(r->worker, &r->disk_timer);
 	flight_leave(&r->waiter);
 	if (r->object && r->object_waiter.wake)
 		object_unwait(r->object, &r->object_waiter);

@@ -26,7 +26,7 @@
 	STEP(fetch,   NEXT(deliver) | NEXT(answer) | NEXT(lookup) | NEXT(finish) | NEXT(slice))         \
 	STEP(slice,   NEXT(deliver) | NEXT(lookup) | NEXT(answer))  /* of a big file: the first one is sought */ \
 	STEP(answer,  NEXT(deliver) | NEXT(finish))      /* an answer of our own: refusals, errors, rules */ \
-	STEP(deliver, NEXT(finish)  | NEXT(answer))      /* answer: the stored body could not be read */    \
+	STEP(deliver, NEXT(finish)  | NEXT(answer) | NEXT(lookup))      /* lookup: the stored body could not be read */ \
 	STEP(finish,  NEXT(done))
 
 enum step {
@@ -129,7 +129,10 @@ struct request {
 	struct flight_waiter waiter;   /* waiting for another request's flight */
 	struct timer collapse_timer;
 	bool loading;                  /* volume_load is under way */
-	bool from_disk;                /* it was: what is served came from disk for this request */
+	struct store_key loaded_key;   /* of what was loaded last */
+	bool from_disk;                /* r->object was: it came from disk for this request */
+	bool disk_late;                /* the disk has let it wait for too long: it is asked no more */
+	struct timer disk_timer;
 	struct load *load;             /* shared with the I/O thread */
 	struct purge_wait *purge;      /* a purge: shared with the volume's thread */
 	bool purging, purge_soft;      /* it is under way */
@@ -174,7 +177,8 @@ struct request {
 	struct object_waiter object_waiter;
 	struct mail wake_mail;         /* posted by object_waiter and flight_waiter */
 	atomic_bool wake_queued;
-	struct disk_read *disk_read;   /* under way or done: shared with the I/O thread */
+	struct disk_read *disk_read;   /* under way or done: shared with an I/O thread */
+	uint64_t ahead_to;             /* up to here the disk was asked to read ahead; 0: it was fast so far */
 	struct timer send_timer;
 
 	struct mail free_mail;
@@ -238,10 +242,19 @@ void request_wake(struct request *request);
 /* The stored object under a key: HIT with r->object, MISS, or LOAD: r->loading, the step must wait. */
 enum store_get request_get(struct request *request, struct store_key key, struct slice key_text);
 void request_load_free(struct request *request);
+/* Nobody waits for what is being loaded any more. r->loading stays when its message is on the way. */
+void request_load_cancel(struct request *request);
 static inline struct flight_key request_flight_key(const struct request *request, struct store_key key)
 {
 	return (struct flight_key){ request->volume, key };
 }
+/* deliver_disk.c */
+enum disk { DISK_READY, DISK_WAIT, DISK_UNREADABLE };
+/* Bytes at r->sent of an object that is on disk only. */
+enum disk request_disk_read(struct request *request, struct iovec *ret_iov);
+/* What the client did not take is read again later: memory is not for those who wait. */
+void request_disk_pause(struct request *request);
+void request_disk_end(struct request *request);
 /* step_purge.c */
 void request_purge_free(struct request *request);
 /* fetch_head.c: the head that goes to the origin. Empty when it does not fit. */

@@ -4,76 +4,9 @@
 #include "joint.h"
 #include "slices.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 enum { PIECES = 16, PEEK_MAX = 1024 * 1024 };
-
-/* ---- bodies that are on disk ---- */
-
-struct disk_read {
-	struct mail mail;
-	struct request *request;
-	ssize_t result;                /* bytes; negative: failed */
-	uint64_t offset;
-	bool busy;
-	char buf[256 * 1024];
-};
-
-static void disk_run(struct worker *worker, struct mail *mail)
-{
-	struct disk_read *read = (struct disk_read *)((char *)mail - offsetof(struct disk_read, mail));
-
-	(void)worker;
-	read->busy = false;
-	request_run(read->request);
-}
-
-static void disk_done(void *arg, ssize_t result)
-{
-	struct disk_read *read = arg;
-
-	read->result = result;
-	worker_post(read->request->worker, &read->mail);
-}
-
-/* Bytes at r->sent that are on disk only: 1 with *ret_iov set, 0: wait, -1: unreadable. */
-static int read_disk(struct request *r, struct iovec *ret_iov)
-{
-	struct disk_read *read = r->disk_read;
-	char *buf = r->worker->clients->disk_buf;
-	ssize_t n;
-
-	if (r->log.tier < TIER_disk)
-		r->log.tier = TIER_disk;
-	if (read && read->busy)
-		return 0;
-	if (read && read->result < 0)
-		return -1;
-	if (read && read->result > 0 && r->sent >= read->offset && r->sent < read->offset + (uint64_t)read->result) {
-		uint64_t skip = r->sent - read->offset;
-		*ret_iov = (struct iovec){ read->buf + skip, (size_t)read->result - skip };
-		return 1;
-	}
-	n = object_read(r->object, r->sent - r->base, buf, sizeof(r->worker->clients->disk_buf));
-	if (n > 0) {
-		*ret_iov = (struct iovec){ buf, (size_t)n };
-		return 1;
-	}
-	if (n != -EAGAIN)
-		return -1;
-	if (!read)
-		read = r->disk_read = must(malloc(sizeof(*read)));
-	/* Field by field: the buffer need not be cleared. */
-	read->mail.run = disk_run;
-	read->request = r;
-	read->result = 0;
-	read->offset = r->sent;
-	read->busy = true;
-	request_keep(r);
-	object_read_wait(r->object, r->sent - r->base, read->buf, sizeof(read->buf), disk_done, read);
-	return 0;
-}
 
 /* ---- bodies ---- */
 
@@ -145,12 +78,19 @@ static enum progress send_object(struct request *r)
 				r->again = true;
 			return progress;
 		}
-		if (n < 0) {
-			n = read_disk(r, iov);
-			if (n < 0)
-				return SENT_BROKEN;
-			if (n == 0)
-				return SENT_WAIT;
+		bool on_disk = n < 0;
+		if (on_disk) {
+			enum disk disk = request_disk_read(r, iov);
+			if (r->log.tier < TIER_disk)
+				r->log.tier = TIER_disk;
+			/* A slice is sought again: at the origin then. */
+			if (disk == DISK_UNREADABLE && r->master) {
+				object_unref(&r->object);
+				continue;
+			}
+			if (disk != DISK_READY)
+				return disk == DISK_WAIT ? SENT_WAIT : SENT_BROKEN;
+			n = 1;
 			if (iov[0].iov_len > r->body_end - r->sent)
 				iov[0].iov_len = (size_t)(r->body_end - r->sent);
 		}
@@ -161,6 +101,8 @@ static enum progress send_object(struct request *r)
 		for (int i = 0; i < n; i++)
 			offered += iov[i].iov_len;
 		r->sent += taken;
+		if (taken < offered && on_disk)
+			request_disk_pause(r);
 		if (taken < offered)
 			return SENT_WAIT;
 		if (at_end(r))
@@ -278,7 +220,7 @@ static enum step broken(struct request *r)
 	else if (r->fetch_done && r->fetch_end != END_complete)
 		r->log.end = (uint8_t)r->fetch_end;
 	else
-		r->log.end = r->log.tier == TIER_disk ? END_internal : END_origin_left;
+		r->log.end = r->disk_late ? END_disk_timeout : r->log.tier == TIER_disk ? END_internal : END_origin_left;
 	request_take_counts(r);
 	r->carrier = NULL;
 	carrier->ops->abort(carrier);
@@ -311,8 +253,11 @@ static bool is_fetching(const struct request *r)
  * ended. */
 static enum step without_client(struct request *r)
 {
-	if ((r->disk_read && r->disk_read->busy) || r->loading)
+	if (r->loading)
+		request_load_cancel(r);
+	if (r->loading)
 		return STEP_wait;
+	request_disk_end(r);
 	if (r->exchange && !(r->filling && !r->spilling))
 		request_stop_exchange(r);
 	return is_fetching(r) ? STEP_wait : STEP_finish;
@@ -328,17 +273,51 @@ static void let_carrier_go(struct request *r)
 	carrier->ops->done(carrier);
 }
 
+/* Nothing was sent yet, and the stored body cannot be read, or not in time: then it is a miss. Unless the origin was asked
+ * already: what it said leads to this body. */
+static enum step without_body(struct request *r)
+{
+	object_unref(&r->object);
+	object_unref(&r->master);
+	r->slice_text = NULL;
+	request_disk_end(r);
+	r->log.tier = TIER_none;
+	r->log.disk_late = r->disk_late;
+	r->sent = 0;
+	r->ranges = NULL;
+	r->range_count = r->range_at = 0;
+	r->range_text.len = r->range_text_sent = 0;
+	r->blocks[0].len = r->blocks[1].len = 0;
+	if (r->fetch_started) {
+		if (r->exchange)
+			request_stop_exchange(r);
+		return request_error(r, r->disk_late ? 504 : 500, r->disk_late ? END_disk_timeout : END_internal);
+	}
+	r->log.cache = VERDICT_none;
+	r->log.object_bytes = r->log.age = r->log.lifetime = -1;
+	r->source = SOURCE_none;
+	r->base = r->total = 0;
+	r->was_stale = r->was_collapsed = false;
+	return STEP_lookup;
+}
+
 enum step step_deliver(struct request *r)
 {
 	enum progress progress = SENT_ALL;
 
 	if (!r->carrier)
 		return without_client(r);
-	if (!r->head_sent && !deliver_head(r)) {
-		if (r->exchange)
-			request_stop_exchange(r);
-		r->plain = true;               /* what is sent instead must fit, or this would go on for ever */
-		return r->own ? STEP_answer : request_error(r, 500, END_internal);
+	if (!r->head_sent) {
+		switch (deliver_head(r)) {
+		case HEAD_SENT: break;
+		case HEAD_WAIT: return STEP_wait;
+		case HEAD_UNREADABLE: return without_body(r);
+		case HEAD_TOO_LARGE:
+			if (r->exchange)
+				request_stop_exchange(r);
+			r->plain = true;       /* what is sent instead must fit, or this would go on for ever */
+			return r->own ? STEP_answer : request_error(r, 500, END_internal);
+		}
 	}
 	if (content_ended(r)) {
 		end_with_content(r);
@@ -367,7 +346,7 @@ enum step step_deliver(struct request *r)
 	if (!sent)
 		return STEP_wait;
 	if (!is_fetching(r))
-		return r->disk_read && r->disk_read->busy ? STEP_wait : STEP_finish;
+		return STEP_finish;
 	/* The client has its answer (a 304, a stale one); the fetch still has bytes to store, or its end to tell. */
 	if (r->source != SOURCE_pipe)
 		let_carrier_go(r);

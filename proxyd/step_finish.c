@@ -63,7 +63,6 @@ enum step step_finish(struct request *r)
 	flight_end(&r->flight, 0);
 	request_load_free(r);
 	request_purge_free(r);
-	free(r->disk_read);
-	r->disk_read = NULL;
+	request_disk_end(r);
 	return STEP_done;
 }

@@ -55,6 +55,7 @@ void request_collapse_timeout(struct worker *worker, struct timer *timer)
 /* ---- loading ---- */
 
 struct load {
+	struct store_load load;              /* first */
 	struct mail mail;
 	struct request *request;
 	struct store_key key;
@@ -66,28 +67,17 @@ static void load_run(struct worker *worker, struct mail *mail)
 	struct load *load = (struct load *)((char *)mail - offsetof(struct load, mail));
 	struct request *r = load->request;
 
-	(void)worker;
+	timer_clear(worker, &r->disk_timer);
 	r->loading = false;
 	request_run(r);
 }
 
-static void load_done(void *arg, struct object *object)
+static void load_done(struct store_load *store_load, struct object *object)
 {
-	struct load *load = arg;
+	struct load *load = (struct load *)store_load;
 
 	load->object = object;
 	worker_post(load->request->worker, &load->mail);
-}
-
-static void load_start(struct request *r, struct store_key key, struct slice key_text)
-{
-	struct load *load = must(calloc(1, sizeof(*load)));
-
-	*load = (struct load){ .mail = { .run = load_run }, .request = r, .key = key };
-	r->load = load;
-	r->loading = true;
-	request_keep(r);
-	volume_load(r->volume, key, key_text, load_done, load);
 }
 
 void request_load_free(struct request *r)
@@ -96,6 +86,59 @@ void request_load_free(struct request *r)
 		object_unref(&r->load->object);
 	free(r->load);
 	r->load = NULL;
+}
+
+static void load_cancel(struct request *r, bool late)
+{
+	if (!volume_load_cancel(r->volume, &r->load->load, late))
+		return;
+	timer_clear(r->worker, &r->disk_timer);
+	r->loading = false;
+	request_load_free(r);
+}
+
+void request_load_cancel(struct request *r)
+{
+	load_cancel(r, false);
+}
+
+static void load_timeout(struct worker *worker, struct timer *timer)
+{
+	struct request *r = (struct request *)((char *)timer - offsetof(struct request, disk_timer));
+
+	(void)worker;
+	load_cancel(r, true);
+	if (r->loading)
+		return;
+	r->disk_late = true;
+	request_run(r);
+}
+
+/* LOAD: the step must wait. MISS: the disk is behind, and the origin is asked instead. */
+static enum store_get load_start(struct request *r, struct store_key key, struct slice key_text)
+{
+	struct load *load;
+
+	request_load_free(r);
+	if (!r->disk_late) {
+		load = must(calloc(1, sizeof(*load)));
+		*load = (struct load){ .load = { .loaded = load_done }, .mail = { .run = load_run }, .request = r, .key = key };
+		r->load = load;
+		r->loading = true;
+		request_keep(r);
+		timer_set(r->worker, &r->disk_timer, r->location->set.disk_timeout, load_timeout);
+		if (volume_load(r->volume, key, key_text, &load->load) == STORE_OK)
+			return STORE_LOAD;
+		timer_clear(r->worker, &r->disk_timer);
+		r->loading = false;
+		request_load_free(r);
+		r->disk_late = true;
+	}
+	r->log.disk_late = 1;
+	/* It may be a list of variants: the answer to come must not take its place. */
+	if (key.hi == r->key.hi && key.lo == r->key.lo)
+		r->variant_known = true;
+	return STORE_MISS;
 }
 
 enum store_get request_get(struct request *r, struct store_key key, struct slice key_text)
@@ -107,15 +150,17 @@ enum store_get request_get(struct request *r, struct store_key key, struct slice
 		r->object = load->object;
 		load->object = NULL;
 		request_load_free(r);
+		r->loaded_key = key;
 		r->from_disk = true;
 		return r->object ? STORE_HIT : STORE_MISS;
 	}
 	enum store_get got = volume_get(r->volume, key, key_text, &r->object);
-	if (got == STORE_LOAD) {
-		request_load_free(r);
-		load_start(r, key, key_text);
+	if (got == STORE_HIT && r->disk_late && object_peek(r->object, 0, 1, &(struct iovec){ NULL, 0 }, 1) < 0) {
+		object_unref(&r->object);
+		got = STORE_LOAD;
 	}
-	return got;
+	r->from_disk = key.hi == r->loaded_key.hi && key.lo == r->loaded_key.lo;
+	return got == STORE_LOAD ? load_start(r, key, key_text) : got;
 }
 
 /* ---- keys ---- */
@@ -433,6 +478,8 @@ static enum step decide(struct request *r)
 
 enum step step_lookup(struct request *r)
 {
+	if (r->loading && !r->carrier)
+		load_cancel(r, false);
 	if (r->loading || r->waiter.flight)
 		return STEP_wait;
 	if (!r->carrier) {

@@ -69,7 +69,8 @@ static struct slice plain_key(struct slice key_text, char room[STORE_KEY_MAX])
 static struct volume_slot *slot_open(const struct conf_volume *volume, enum store_err *ret_err, char why[256])
 {
 	struct volume_slot *slot = must(calloc(1, sizeof(*slot)));
-	struct store_config config = { .size = volume->size, .ram = volume->ram, .fill_max = volume->fill_max, .event = slot_event,
+	struct store_config config = { .size = volume->size, .ram = volume->ram, .fill_max = volume->fill_max,
+		.io_threads = volume->io_threads, .event = slot_event,
 		.bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .related = vary_index_keys, .beside = part_key_beside, .purge_text = plain_key };
 
 	config.name = slot->name = must(strndup(volume->name.ptr, volume->name.len));

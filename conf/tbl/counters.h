@@ -34,3 +34,4 @@ COUNTER(origin_bytes_out,    r->origin_out,                       "Body bytes se
 COUNTER(ended_early,         r->rec == REC_req && r->end != END_complete && r->end != END_refused && r->end != END_only_if_cached, "Requests that did not end in good order.")
 COUNTER(refreshes,           r->rec == REC_refresh,               "Fetches in the background that renewed an object while it was served.")
 COUNTER(purges,              r->cache == VERDICT_purge,           "Purge requests over HTTP.")
+COUNTER(disk_late,           r->disk_late,                            "Requests that did not wait any longer for what is stored on a disk that was behind, and asked the origin.")

@@ -19,3 +19,4 @@ END(shutdown,            "",                      "",                        "Th
 END(internal,            "",                      "proxy_internal_error",    "A limit of proxyd itself (descriptors, memory) was reached.")
 END(only_if_cached,      "",                      "",                         "The request said Cache-Control: only-if-cached, and nothing usable was stored.")
 END(origin_changed,      "",                      "http_response_incomplete", "The file at the origin changed while it was sent in slices: what was sent is of the old one, and stays incomplete.")
+END(disk_timeout,        "disk_timeout",          "proxy_internal_error", "The volume's disk did not give the rest of a stored body in time.")

@@ -14,3 +14,5 @@ MISS(meanwhile,   "It was being fetched for another request at that moment, and 
 	"See that `collapse` is on and that `collapse_timeout` is longer than the origin takes.")
 MISS(gone,        "It was stored, its lifetime was not over, and it was there no more: evicted, or dropped by an error.",
 	"Give the volume more room; see the error log of that time if it should have had enough.")
+MISS(disk_late,   "It was stored, and the volume's disk did not give it in time.",
+	"Use a faster disk or more `ram` for the volume; `io_threads` is how much the disk does at once, `disk_timeout` how long a request waits for it.")

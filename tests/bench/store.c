@@ -170,9 +170,11 @@ static void hits_ram(struct volume *volume, uint64_t first, size_t size)
 		(wall - making) * 1e9 / GETS, (unsigned long long)(hits * 100 / GETS), making * 1e9 / GETS);
 }
 
-static void loaded(void *arg, struct object *object)
+struct loading { struct store_load load; struct object *_Atomic object; };
+
+static void loaded(struct store_load *load, struct object *object)
 {
-	atomic_store((struct object *_Atomic *)arg, object);
+	atomic_store(&((struct loading *)load)->object, object);
 	CHECK(object);
 }
 
@@ -181,17 +183,17 @@ static void hits_disk(struct volume *volume, uint64_t number, size_t size, int r
 {
 	char *buf = must(malloc(256 << 10)), text_buf[64];
 	struct slice text = key_text(number, text_buf);
-	struct object *_Atomic object = NULL;
+	struct loading loading = { .load = { .loaded = loaded } };
 	struct object *loaded_object;
 	double mine, raw;
 	size_t piece = 64 << 10, reads = READS;
 
-	volume_load(volume, store_key_make(text), text, loaded, (void *)&object);
-	while (!atomic_load(&object))
+	CHECK(volume_load(volume, store_key_make(text), text, &loading.load) == STORE_OK);
+	while (!atomic_load(&loading.object))
 		usleep(100);
 	mine = seconds(CLOCK_THREAD_CPUTIME_ID);
 	for (size_t i = 0; i < reads; i++)
-		CHECK(object_read(object, i * piece % (size - piece), buf, piece) == (ssize_t)piece);
+		CHECK(object_read(loading.object, i * piece % (size - piece), buf, piece) == (ssize_t)piece);
 	mine = seconds(CLOCK_THREAD_CPUTIME_ID) - mine;
 	raw = seconds(CLOCK_THREAD_CPUTIME_ID);
 	for (size_t i = 0; i < reads; i++)
@@ -200,7 +202,7 @@ static void hits_disk(struct volume *volume, uint64_t number, size_t size, int r
 	printf("body on disk, 64 KB of %zu MB: %.1f us, pread of as many: %.1f us (%.2f of it)\n", size >> 20, mine * 1e6 / (double)reads,
 		raw * 1e6 / (double)reads, raw / mine);
 	free(buf);
-	loaded_object = object;
+	loaded_object = loading.object;
 	object_unref(&loaded_object);
 }
 

@@ -38,9 +38,9 @@ def proxy(tmp_path, origin):     # origin: so that daemons stop before their ori
 @pytest.fixture
 def cached(proxy, origin):
     """cached(handler or headers=..., body=...) -> (daemon, origin): one site with a volume before a scripted origin."""
-    def make(handler=None, headers=(), body=b'hello\n', read_body=True, clock=None, **kw):
+    def make(handler=None, headers=(), body=b'hello\n', read_body=True, clock=None, disk=None, **kw):
         o = origin(handler, headers=headers, body=body, read_body=read_body)
-        return proxy(harness.site(o, **kw), clock=clock), o
+        return proxy(harness.site(o, **kw), clock=clock, disk=disk), o
 
     return make
 
@@ -51,6 +51,14 @@ def clock(tmp_path):
     if not os.path.exists(harness.PROXYD_CLOCK):
         pytest.skip(f'no {harness.PROXYD_CLOCK} (make story builds it)')
     return harness.Clock(tmp_path)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Give it to cached() or proxy(): the story decides how the disk fails."""
+    if not os.path.exists(os.path.join(harness.SHIMS, 'disk.so')):
+        pytest.skip(f'no {harness.SHIMS}/disk.so (make story builds it)')
+    return harness.Disk(tmp_path)
 
 
 @pytest.hookimpl(tryfirst=True, hookwrapper=True)

@@ -8,10 +8,12 @@ socket, an event) and fails at a deadline of DEADLINE seconds.
   Origin     a raw-socket server in threads. A handler gets each parsed request and answers with bytes of its choosing.
   Client     a raw client connection that reads answers strictly, so that a cut answer is seen as one.
   Clock      the time of a daemon that was made for it (env PROXYD_CLOCK): it stands still until the story moves it.
+  Disk       a disk with faults under the daemon's volumes: reads that hang, errors, no room (tests/shim/disk.c).
   logaudit   runs build/logaudit (env LOGAUDIT).
 """
 import csv
 import json
+import mmap
 import os
 import re
 import signal
@@ -25,6 +27,7 @@ import urllib.request
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROXYD = os.path.abspath(os.environ.get('PROXYD', os.path.join(ROOT, 'build/proxyd')))
 PROXYD_CLOCK = os.path.abspath(os.environ.get('PROXYD_CLOCK', os.path.join(os.path.dirname(PROXYD), 'clock/proxyd')))
+SHIMS = os.path.abspath(os.environ.get('SHIMS', os.path.join(os.path.dirname(PROXYD), 'shim')))
 LOGAUDIT = os.path.abspath(os.environ.get('LOGAUDIT', os.path.join(ROOT, 'build/logaudit')))
 DEADLINE = float(os.environ.get('STORY_DEADLINE', '10'))
 SANITIZER = re.compile(r'Sanitizer|runtime error:|broken promise|out of memory', re.I)
@@ -433,13 +436,66 @@ class Clock:
         self.write()
 
 
+# ---- the disk ----
+
+class Disk:
+    """Proxyd(..., disk=Disk(folder)): the files of the daemon's volumes are on a disk that fails when the story says so. A
+    daemon sees what was set before a byte was sent to it. fail('data', 'write', errno.EIO) and the like; shut() makes every
+    read of bodies hang until open(); values are read by name: disk.get('waiting')."""
+    FILES, OPERATIONS = ('data', 'index'), ('read', 'write', 'sync')
+    ROW = (('error', 'i'), ('only', 'i'), ('from', 'q'), ('to', 'q'), ('done', 'q'), ('failed', 'q'))
+    REST = (('shut', 'i'), ('cold', 'i'), ('write_most', 'i'), ('delay_us', 'i'), ('map_full', 'i'), ('waiting', 'i'), ('ahead', 'q'),
+            ('map_fulls', 'q'))
+
+    def __init__(self, folder):
+        self.path, self.at, end = os.path.join(str(folder), 'disk'), {}, 0
+        rows = [(f'{f}.{o}.{n}', kind) for f in self.FILES for o in self.OPERATIONS for n, kind in self.ROW]
+        for name, kind in rows + list(self.REST):
+            size = struct.calcsize(kind)
+            end = (end + size - 1) // size * size
+            self.at[name] = (end, kind)
+            end += size
+        with open(self.path, 'wb') as f:
+            f.write(bytes(4096))
+        self.file = open(self.path, 'r+b', buffering=0)
+        self.page = mmap.mmap(self.file.fileno(), 4096)
+
+    def set(self, name, value):
+        at, kind = self.at[name]
+        struct.pack_into('=' + kind, self.page, at, value)
+
+    def get(self, name):
+        at, kind = self.at[name]
+        return struct.unpack_from('=' + kind, self.page, at)[0]
+
+    def fail(self, file, operation, error, only=-1, bytes_from=0, bytes_to=0):
+        """only: this many operations; bytes_to: only what touches these bytes of the file."""
+        for name, value in (('only', only), ('from', bytes_from), ('to', bytes_to), ('error', error)):
+            self.set(f'{file}.{operation}.{name}', value)
+
+    def heal(self):
+        for name in self.at:
+            if name.endswith('.error') or name in ('map_full', 'write_most', 'delay_us', 'cold'):
+                self.set(name, 0)
+
+    def shut(self):
+        self.set('shut', 1)
+
+    def open(self):
+        self.set('shut', 0)
+
+    def wait_waiting(self, count):
+        """So many reads hang."""
+        until(f'{count} reads that wait', lambda: self.get('waiting') >= count)
+
+
 # ---- the daemon ----
 
 class Proxyd:
     """config: text of a configuration, in which %(name)s are replaced: tmp, log, and what `names` gives. Or options of
     quick mode as `args`. started=False: only run(), for the checks that do not start it."""
 
-    def __init__(self, tmp, config=None, args=(), listens=1, metrics=None, config_file='proxyd.conf', env=None, clock=None):
+    def __init__(self, tmp, config=None, args=(), listens=1, metrics=None, config_file='proxyd.conf', env=None, clock=None, disk=None):
         self.tmp = str(tmp)
         self.log = os.path.join(self.tmp, 'access.csv')
         self.config_path = os.path.join(self.tmp, config_file)
@@ -453,6 +509,11 @@ class Proxyd:
         if clock:
             self.env['PROXYD_TEST_CLOCK'] = clock.path
         self.env.setdefault('ASAN_OPTIONS', 'detect_leaks=1:abort_on_error=0')
+        self.disk = disk
+        if disk:
+            self.env['DISK_SHIM'] = disk.path
+            self.env['LD_PRELOAD'] = os.path.join(SHIMS, 'disk.so')
+            self.env['ASAN_OPTIONS'] += ':verify_asan_link_order=0'
         self.process = None
         self.stderr = ''
         self.changed = threading.Condition()
@@ -654,6 +715,8 @@ class Proxyd:
     def close(self):
         for client in self.clients:
             client.close()
+        if self.disk:
+            self.disk.open()
         self.stop()
 
 

@@ -129,8 +129,16 @@ static inline enum store_err help_put(struct volume *volume, const char *text, u
 	return help_put_once(volume, text, seed, size);
 }
 
-struct help_wait { pthread_mutex_t lock; pthread_cond_t cond; bool done; struct object *object; ssize_t result; };
-#define HELP_WAIT { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, NULL, 0 }
+struct help_wait {
+	struct store_load load;
+	struct store_read read;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+	struct object *object;
+	ssize_t result;
+};
+#define HELP_WAIT { .load = { .loaded = help_loaded }, .read = { .done = help_was_read }, .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER }
 
 static inline void help_done(struct help_wait *wait)
 {
@@ -140,16 +148,20 @@ static inline void help_done(struct help_wait *wait)
 	pthread_mutex_unlock(&wait->lock);
 }
 
-static inline void help_loaded(void *arg, struct object *object)
+static inline void help_loaded(struct store_load *load, struct object *object)
 {
-	((struct help_wait *)arg)->object = object;
-	help_done(arg);
+	struct help_wait *wait = (struct help_wait *)((char *)load - offsetof(struct help_wait, load));
+
+	wait->object = object;
+	help_done(wait);
 }
 
-static inline void help_was_read(void *arg, ssize_t result)
+static inline void help_was_read(struct store_read *read, ssize_t result)
 {
-	((struct help_wait *)arg)->result = result;
-	help_done(arg);
+	struct help_wait *wait = (struct help_wait *)((char *)read - offsetof(struct help_wait, read));
+
+	wait->result = result;
+	help_done(wait);
 }
 
 static inline void help_join(struct help_wait *wait)
@@ -165,7 +177,7 @@ static inline struct object *help_load(struct volume *volume, struct store_key k
 {
 	struct help_wait wait = HELP_WAIT;
 
-	volume_load(volume, key, slice_str(text), help_loaded, &wait);
+	CHECK(volume_load(volume, key, slice_str(text), &wait.load) == STORE_OK);
 	help_join(&wait);
 	return wait.object;
 }
@@ -194,7 +206,7 @@ static inline ssize_t help_read(struct object *object, uint64_t offset, char *bu
 		if (n == -EAGAIN) {
 			struct help_wait wait = HELP_WAIT;
 
-			object_read_wait(object, offset, buf, len, help_was_read, &wait);
+			CHECK(object_read_wait(object, offset, buf, len, &wait.read) == STORE_OK);
 			help_join(&wait);
 			n = wait.result;
 		}
