@@ -6,7 +6,6 @@
  * So a committed record always names blocks with its bytes in them. */
 #include "internal.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
 enum { ROOM_ROUNDS = 4, RELIEF_MIN = 16 };
@@ -119,6 +118,7 @@ static int batch_commit(struct batch *batch)
 	txn_abort(&batch->txn);
 	if (rc == 0) {
 		writer->commits++;
+		writer->last_commit = env_last_commit(&volume->env);
 		writer->unsynced = true;
 		writer->index_pages = pages;
 		writer->doomed_count = 0;
@@ -132,7 +132,7 @@ static int batch_commit(struct batch *batch)
 /* ---- room ---- */
 
 /* A commit of deletes only (or of nothing): time goes by for the limbo. */
-static int relief_commit(struct volume *volume)
+int batch_relief(struct volume *volume)
 {
 	struct batch batch = { .volume = volume };
 	int rc = batch_commit(&batch);
@@ -177,7 +177,7 @@ static void room_make(struct volume *volume, uint64_t need, size_t puts)
 		if (volume->writer.doomed_count == 0 && blocks->limbo_count == 0)
 			return;                   /* nothing can be had: what is left waits for the writer itself */
 		/* The deletes, then one more, so that what the first one freed may be used. */
-		if (relief_commit(volume) != 0 || relief_commit(volume) != 0)
+		if (batch_relief(volume) != 0 || batch_relief(volume) != 0)
 			return;
 	}
 }
@@ -190,15 +190,17 @@ static void index_relieve(struct volume *volume)
 
 	while (want-- > 0 && evict_one(volume, &victim))
 		doomed_push(&volume->writer, victim);
-	for (int i = 0; i < 3 && relief_commit(volume) == 0; i++)
+	for (int i = 0; i < 3 && batch_relief(volume) == 0; i++)
 		;
 }
 
 /* ---- bodies ---- */
 
-static void bodies_write(struct volume *volume, struct job *jobs)
+/* Returns the error of the last body that the disk refused, or STORE_OK. */
+static enum store_err bodies_write(struct volume *volume, struct job *jobs)
 {
 	struct gather *gather = gather_new(volume->folder.data_fd);
+	enum store_err err = STORE_OK;
 	bool wrote = false;
 
 	for (struct job *job = jobs; job; job = job->next) {
@@ -217,11 +219,17 @@ static void bodies_write(struct volume *volume, struct job *jobs)
 		gather_job(gather, job);
 	}
 	gather_end(gather);
+	for (struct job *job = jobs; job; job = job->next)
+		if (job->allocated && job->err != STORE_OK)
+			err = job->err;
 	if (!wrote || fdatasync(volume->folder.data_fd) == 0)
-		return;
+		return err;
+	/* Whatever was written: it is not known what of it is on disk, and the kernel may say next time that all is well. */
+	err = errno == ENOSPC || errno == EDQUOT ? STORE_DISK_FULL : STORE_DISK_ERROR;
 	for (struct job *job = jobs; job; job = job->next)
 		if (job->allocated && job->err == STORE_OK)
-			job->err = errno == ENOSPC || errno == EDQUOT ? STORE_DISK_FULL : STORE_DISK_ERROR;
+			job->err = err;
+	return err;
 }
 
 /* ---- outcomes ---- */
@@ -243,47 +251,39 @@ static void job_failed(struct volume *volume, struct job *job)
 	/* An older answer under the key was replaced, and must not come back at the next start. */
 	if (job->replaces > 0)
 		doomed_push(&volume->writer, (struct doomed){ .generation = job->replaces });
-	atomic_fetch_add(&volume->dropped_error, 1);
+	fault_lost(volume, job->object, job->err);
 }
 
-static void err_tell(struct volume *volume, enum store_err err)
+/* err: of the disk, while bodies were written; rc: of the commit. */
+static void batch_finish(struct volume *volume, struct job *jobs, enum store_err err, int rc)
 {
-	enum event_kind kind = err == STORE_DISK_FULL ? EVENT_disk_full : err == STORE_INDEX_FULL ? EVENT_index_full : EVENT_disk_error;
-	char text[128];
+	bool stored = false;
 
-	snprintf(text, sizeof(text), "objects are not stored: %s", store_strerror(err));
-	volume_event(volume, kind, STORE_EVENT_error, text);
-}
-
-static void batch_finish(struct volume *volume, struct job *jobs)
-{
-	bool disk_error = false, stored = false;
-
+	if (rc != 0)
+		err = env_error(rc) == STORE_SYSTEM ? STORE_DISK_ERROR : env_error(rc);
 	for (struct job *job = jobs; job; job = job->next) {
+		if (rc != 0 && (job->current || job->kind == JOB_RULE) && job->err == STORE_OK)
+			job->err = err;
 		if (job->kind == JOB_RULE && job->ret_err)
 			*job->ret_err = job->err;
 		if (job->kind != JOB_PUT || !job->current)
 			continue;
-		if (job->err == STORE_OK) {
-			index_stored(volume, job->object, (uint32_t)blocks_of(atomic_load(&job->object->body->size)));
-			atomic_fetch_add(&volume->stored, 1);
-			stored = true;
+		if (job->err != STORE_OK) {
+			job_failed(volume, job);
 			continue;
 		}
-		job_failed(volume, job);
-		err_tell(volume, job->err);
-		disk_error |= job->err == STORE_DISK_ERROR;
+		index_stored(volume, job->object, (uint32_t)blocks_of(atomic_load(&job->object->body->size)));
+		atomic_fetch_add(&volume->stored, 1);
+		stored = true;
 	}
-	if (stored)
-		volume->writer.disk_errors = 0;
-	else if (disk_error && ++volume->writer.disk_errors >= DISK_ERRORS_MAX)
-		volume_fail(volume, STORE_DISK_ERROR, "the disk keeps returning errors; nothing is stored any more");
+	fault_batch_over(volume, rc, err, stored);
 }
 
 void batch_store(struct volume *volume, struct job *jobs)
 {
 	struct batch batch = { .volume = volume, .jobs = jobs };
-	bool dead = atomic_load(&volume->failed);
+	bool dead = atomic_load(&volume->failed), shut = atomic_load(&volume->index_damaged) || volume->writer.index_doubtful;
+	enum store_err err = STORE_OK;
 	uint64_t need = 0;
 	size_t puts = 0;
 	int rc = 0;
@@ -294,7 +294,7 @@ void batch_store(struct volume *volume, struct job *jobs)
 			continue;
 		}
 		if (job->kind == JOB_RULE) {
-			job->err = dead ? STORE_FAILED : STORE_OK;
+			job->err = shut ? STORE_FAILED : STORE_OK;
 			continue;
 		}
 		job->current = index_is_current(volume, job->key, job->generation);
@@ -309,21 +309,16 @@ void batch_store(struct volume *volume, struct job *jobs)
 	}
 	if (!dead) {
 		room_make(volume, need, puts);
-		bodies_write(volume, jobs);
+		err = bodies_write(volume, jobs);
+	}
+	/* Set aside or not: what was dropped must not come back, and purges hold; the index may still work. */
+	if (!shut) {
 		rc = batch_commit(&batch);
 		if (env_error(rc) == STORE_INDEX_FULL) {
 			index_relieve(volume);
 			rc = batch_commit(&batch);
 		}
-	} else if (!atomic_load(&volume->index_damaged))
-		relief_commit(volume);            /* what was dropped must not come back; it may still work */
+	}
 	free(batch.changes);
-	for (struct job *job = jobs; rc != 0 && job; job = job->next)
-		if ((job->current || job->kind == JOB_RULE) && job->err == STORE_OK)
-			job->err = env_error(rc) == STORE_SYSTEM ? STORE_DISK_ERROR : env_error(rc);
-	batch_finish(volume, jobs);
-	if (env_error(rc) == STORE_DAMAGED)
-		volume_fail(volume, STORE_DAMAGED, mdb_strerror(rc));
-	else if (env_error(rc) == STORE_DISK_ERROR || env_error(rc) == STORE_SYSTEM)
-		volume_event(volume, EVENT_disk_error, STORE_EVENT_error, mdb_strerror(rc));
+	batch_finish(volume, jobs, err, rc);
 }

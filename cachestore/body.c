@@ -315,8 +315,14 @@ ssize_t body_read_disk(struct body *body, uint64_t offset, void *buf, size_t len
 				(off_t)((uint64_t)body->extents[i].start * BLOCK_BYTES + within), flags);
 			if (n < 0 && errno == EINTR)
 				continue;
+			if (n == 0)
+				errno = EIO;
+			if (n <= 0 && done > 0)
+				return (ssize_t)done;
+			if (n <= 0 && errno == EIO)
+				atomic_fetch_add(&body->volume->read_errors, 1);
 			if (n <= 0)
-				return done > 0 ? (ssize_t)done : n < 0 ? -errno : -EIO;
+				return -errno;
 			done += (size_t)n;
 		}
 		from += bytes;

@@ -64,6 +64,19 @@ struct store_event {
 	const char *text;
 };
 
+/* Why objects that object_finish() took were not stored after all: LOSS(name, error, text). */
+#define STORE_LOSSES(X) \
+	X(disk_full,     DISK_FULL,  "no room on the disk or in the volume") \
+	X(disk_error,    DISK_ERROR, "the disk returned an error") \
+	X(index_full,    INDEX_FULL, "the index map is full") \
+	X(volume_failed, FAILED,     "the volume was set aside")
+enum store_loss {
+#define X(name, error, text) STORE_LOSS_##name,
+	STORE_LOSSES(X)
+#undef X
+	STORE_LOSS_COUNT };
+struct store_lost { uint64_t objects, bytes; };      /* see unlogged_flags */
+
 struct store_config {
 	const char *name, *path;
 	uint64_t size;               /* bytes on disk, never exceeded: data file + index map */
@@ -72,10 +85,12 @@ struct store_config {
 	uint32_t batch_bytes;        /* 0: 8 MB */
 	uint32_t batch_us;           /* 0: 50 ms */
 	unsigned io_threads;         /* that read; 0: 4 */
+	uint64_t retry_us;           /* a volume that was set aside tries again after this; then twice as long, up to 64 times; 0: 10 s */
 	uint64_t purge_keep_us;      /* how long a purge stays in force at least; 0: 60 s */
 	/* Objects with one of these flags are the caller's bookkeeping: not counted by purges, and untouched by soft ones.
 	 * related(), which may be NULL, writes the keys that such an object leads to, at most `room`, and returns how many. */
 	uint32_t bookkeeping_flags;
+	uint32_t unlogged_flags;     /* objects with one of these are not in struct store_lost: nobody was told that they are stored */
 	size_t (*related)(struct slice head, struct store_key *keys, size_t room);
 	/* The key of what the caller may keep beside an object, for the count of a purge of its key; NULL: nothing. */
 	struct store_key (*beside)(struct store_key key);
@@ -83,6 +98,8 @@ struct store_config {
 	 * key_text. NULL: the text. For keys that differ in notation only, and that a person takes for one. */
 	struct slice (*purge_text)(struct slice key_text, char room[STORE_KEY_MAX]);
 	void (*event)(void *arg, const struct store_event *event);   /* may be NULL */
+	/* In the writer's thread, for each batch and reason, when objects that it had taken are not stored. May be NULL. */
+	void (*lost)(void *arg, enum store_loss why, const struct store_lost *lost);
 	void *event_arg;
 };
 
@@ -110,7 +127,10 @@ struct volume_stat {
 	uint64_t purge_rules, purge_rules_max;         /* in force now; the bound */
 	uint64_t io_waiting;                           /* loads and reads that wait for an I/O thread */
 	uint64_t loads_shared, io_refused, io_late, reads_ahead;   /* asked for while it was on its way; STORE_BUSY; given up; */
-	bool failed;                                   /* set aside: nothing is stored any more */
+	struct store_lost lost[STORE_LOSS_COUNT];      /* of dropped_error */
+	uint64_t read_errors;                          /* reads that the disk refused */
+	uint64_t set_aside, retries;                   /* times */
+	bool failed;                                   /* set aside: nothing is stored */
 };
 void volume_stat(struct volume *volume, struct volume_stat *ret_stat);
 

@@ -44,7 +44,7 @@ void env_close(struct env *env)
 bool env_error_is_damage(int rc)
 {
 	switch (rc) {
-	case MDB_CORRUPTED: case MDB_PAGE_NOTFOUND: case MDB_INVALID: case MDB_VERSION_MISMATCH: case MDB_PANIC:
+	case MDB_CORRUPTED: case MDB_PAGE_NOTFOUND: case MDB_INVALID: case MDB_VERSION_MISMATCH:
 	case MDB_CURSOR_FULL: case MDB_PAGE_FULL: case MDB_INCOMPATIBLE: case MDB_BAD_DBI: case MDB_BAD_TXN:
 		return true;
 	default:

@@ -1,5 +1,5 @@
 /* The files of a volume's folder:
- *   volume       the marker: format, how it was left (clean, dirty, damaged), the boot it was used in; carries the lock
+ *   volume       the marker: format, how it was left (clean, dirty, damaged, doubtful), the boot it was used in; carries the lock
  *   data         blocks of bodies, preallocated
  *   index        the LMDB environment, preallocated; index-lock is LMDB's
  *   index.damaged-TIME   an index that was set aside (the newest one is kept, for a person to look at) */
@@ -99,7 +99,7 @@ static enum store_err marker_read(struct folder *folder, char why[256])
 	boot_read(now);
 	folder->clean = strcmp(state, "clean") == 0;
 	folder->damaged = strcmp(state, "damaged") == 0;
-	folder->same_boot = now[0] != '\0' && strcmp(boot, now) == 0;
+	folder->same_boot = now[0] != '\0' && strcmp(boot, now) == 0 && strcmp(state, "doubtful") != 0;
 	return STORE_OK;
 }
 

@@ -5,6 +5,7 @@
  *   object.c   objects and their life; body.c bytes of a body: chunks in memory, extents on disk, waiters
  *   index.c    RAM index: key -> entry; ram.c which whole objects stay in memory; evict.c which leave the disk
  *   writer.c   the thread that stores (queue, batches); batch.c one batch; gather.c its bodies; loader.c the threads that read
+ *   fault.c    what is not stored after all, a volume that is set aside, and its way back
  *   txn.c      the only file that calls mdb_txn_*; record.c object <-> bytes; blocks.c who owns which block
  *   rules.c    the purges in force; purge.c what callers ask of them; purger.c the thread that counts, drops and tidies
  *
@@ -40,7 +41,7 @@ enum {
 	BATCH_JOBS_MAX = 4096,
 	QUEUE_JOBS_MAX = 65536,
 	COMMIT_TIMES = 128,
-	DISK_ERRORS_MAX = 3,                 /* batches in a row, then the volume is set aside */
+	DISK_ERRORS_MAX = 3,                 /* batches in a row with errors and nothing else, then the volume is set aside */
 };
 #define VOLUME_SIZE_MIN ((uint64_t)4 << 20)
 #define FILL_MAX_DEFAULT ((uint64_t)64 << 20)
@@ -327,8 +328,14 @@ struct writer {
 	uint64_t commits;                       /* since the volume was opened */
 	uint64_t index_pages;
 	uint64_t reader_check_us;
-	unsigned disk_errors;
+	uint64_t last_commit;                   /* LMDB's number of it */
 	bool unsynced;
+	/* fault.c's */
+	struct store_lost batch_lost[STORE_LOSS_COUNT];
+	unsigned disk_errors;                   /* batches in a row of which nothing was stored */
+	unsigned retries;                       /* in a row, for the pause before the next */
+	uint64_t retry_at_us, aside_us;         /* monotonic; retry_at_us 0: none is due */
+	bool index_doubtful;                    /* a commit has failed with an error of the disk */
 };
 void writer_init(struct volume *volume);
 bool writer_start(struct volume *volume);
@@ -347,6 +354,21 @@ struct gather *gather_new(int fd);
 void gather_job(struct gather *gather, struct job *job);
 void gather_end(struct gather *gather);         /* writes the rest, frees */
 void doomed_push(struct writer *writer, struct doomed doomed);
+/* A commit of what is to be deleted, or of nothing. 0, an errno, or an MDB error. */
+int batch_relief(struct volume *volume);
+
+/* ---- faults (fault.c) ---- */
+/* The index is damaged: for good. Or the disk keeps failing. Any thread. */
+void volume_fail(struct volume *volume, enum store_err err, const char *text);
+/* An object of the batch could not be stored. */
+void fault_lost(struct volume *volume, struct object *object, enum store_err err);
+/* rc: of the commit; err: of the last object that an error kept from being stored, not for want of room in the volume. */
+void fault_batch_over(struct volume *volume, int rc, enum store_err err, bool stored);
+bool fault_retry_due(const struct volume *volume);
+void fault_retry(struct volume *volume);
+/* The writer ends. */
+void fault_last_words(struct volume *volume);
+uint64_t env_last_commit(struct env *env);
 
 enum {
 	LOADER_THREADS_MAX = 64,
@@ -498,12 +520,12 @@ void purger_stop(struct volume *volume);
 void purger_push(struct volume *volume, struct purge_job *job);
 
 /* ---- volumes ---- */
-enum event_kind { EVENT_disk_full, EVENT_disk_error, EVENT_index_full, EVENT_damaged, EVENT_failed, EVENT_other, EVENT_COUNT };
+enum event_kind { EVENT_disk_full, EVENT_disk_error, EVENT_index_full, EVENT_damaged, EVENT_failed, EVENT_again, EVENT_other, EVENT_COUNT };
 struct folder {                                 /* folder.c */
 	const char *path;                       /* borrowed from the volume */
 	int marker_fd, data_fd;                 /* marker_fd carries the lock */
 	bool fresh;                             /* made by us just now */
-	bool clean, same_boot, damaged;         /* how it was left */
+	bool clean, same_boot, damaged;         /* how it was left; same_boot: and the index is not in doubt */
 	char boot[40];
 };
 struct volume {
@@ -530,20 +552,21 @@ struct volume {
 	_Atomic uint64_t hits_disk, puts, stored, evicted, dropped_damaged, dropped_error, commits, commit_us_max;
 	_Atomic uint32_t commit_times[COMMIT_TIMES];   /* by quarters of octaves of microseconds */
 	_Atomic uint64_t event_us[EVENT_COUNT];
+	_Atomic uint64_t lost_objects[STORE_LOSS_COUNT], lost_bytes[STORE_LOSS_COUNT], read_errors, set_aside, retries;
 	atomic_bool failed, closed, index_damaged;
+	bool unclean;                           /* when the writer has ended: the folder must not say clean */
 };
 struct volume *volume_ref(struct volume *volume);
 void volume_unref(struct volume *volume);
 /* At most once a minute for each kind. */
 void volume_event(struct volume *volume, enum event_kind kind, int level, const char *text);
 void volume_commit_took(struct volume *volume, uint64_t us);       /* counts one */
-void volume_fail(struct volume *volume, enum store_err err, const char *text);
 
 /* path/name into out; false: too long. */
 enum { PATH_ROOM = 4096 };
 bool folder_path(const char *path, const char *name, char out[PATH_ROOM]);
 enum store_err folder_open(struct folder *folder, const char *path, char why[256]);
-enum store_err folder_mark(struct folder *folder, const char *state);     /* "dirty", "clean", "damaged" */
+enum store_err folder_mark(struct folder *folder, const char *state);     /* "dirty", "clean", "damaged", "doubtful" */
 enum store_err folder_allocate(struct folder *folder, const char *name, uint64_t bytes, char why[256]);
 int folder_shrink_data(struct folder *folder, uint64_t bytes);
 /* Renames the index; older ones that were set aside are removed. */

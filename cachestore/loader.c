@@ -215,7 +215,7 @@ void loader_damaged(struct volume *volume, struct store_key key, uint64_t genera
 		return;
 	writer_push_drop(volume, removed);
 	atomic_fetch_add(&volume->dropped_damaged, 1);
-	volume_event(volume, EVENT_damaged, STORE_EVENT_warning, "an object is damaged on disk; it was dropped");
+	volume_event(volume, EVENT_damaged, STORE_EVENT_warning, "an object is damaged on disk, or cannot be read; it was dropped");
 }
 
 /* The object of a record without its body's bytes; the transaction is over when it returns. 0, MDB_NOTFOUND (the text is

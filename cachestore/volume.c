@@ -64,15 +64,6 @@ void volume_event(struct volume *volume, enum event_kind kind, int level, const 
 	volume->config.event(volume->config.event_arg, &event);
 }
 
-void volume_fail(struct volume *volume, enum store_err err, const char *text)
-{
-	if (err == STORE_DAMAGED && !atomic_exchange(&volume->index_damaged, true))
-		folder_mark(&volume->folder, "damaged");   /* the next start sets the index aside */
-	if (atomic_exchange(&volume->failed, true))
-		return;
-	volume_event(volume, EVENT_failed, STORE_EVENT_error, text);
-}
-
 /* ---- times of commits ---- */
 
 static size_t commit_bucket(uint64_t us)
@@ -287,7 +278,7 @@ void volume_close(struct volume **closing)
 	volume_stop(volume);
 	synced = mdb_env_sync(volume->env.env, 1) == 0;
 	env_close(&volume->env);
-	if (synced && !atomic_load(&volume->failed))
+	if (synced && !atomic_load(&volume->failed) && !volume->unclean)
 		folder_mark(&volume->folder, "clean");
 	/* The lock goes now; the data file stays open for reads that are in the air, and is not read by others after `closed`. */
 	close(volume->folder.marker_fd);
@@ -321,9 +312,12 @@ void volume_stat(struct volume *volume, struct volume_stat *ret_stat)
 		.commit_us_p50 = commit_percentile(volume, 50), .commit_us_p99 = commit_percentile(volume, 99),
 		.commit_us_max = atomic_load(&volume->commit_us_max),
 		.purges = atomic_load(&volume->rules.purges), .purged = atomic_load(&volume->rules.purged),
-		.failed = atomic_load(&volume->failed),
+		.read_errors = atomic_load(&volume->read_errors), .set_aside = atomic_load(&volume->set_aside),
+		.retries = atomic_load(&volume->retries), .failed = atomic_load(&volume->failed),
 	};
 
+	for (int i = 0; i < STORE_LOSS_COUNT; i++)
+		stat.lost[i] = (struct store_lost){ atomic_load(&volume->lost_objects[i]), atomic_load(&volume->lost_bytes[i]) };
 	for (size_t i = 0; i < volume->shard_count; i++) {
 		struct shard *shard = &volume->shards[i];
 

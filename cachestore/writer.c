@@ -118,23 +118,24 @@ static void idle_sync(struct volume *volume)
 	pthread_mutex_lock(&writer->lock);
 }
 
-/* Waits for a batch; NULL: stopping, and nothing is left. */
-static struct job *batch_take(struct volume *volume, size_t *ret_count)
+/* Waits for a batch; NULL: stopping, and nothing is left; or a volume that was set aside is to try again. */
+static struct job *batch_take(struct volume *volume, size_t *ret_count, bool *ret_stop)
 {
 	struct writer *writer = &volume->writer;
 	uint64_t bytes = 0, index_bytes = 0, due;
 	struct job *batch, **end;
 
 	pthread_mutex_lock(&writer->lock);
-	while (!writer->first && !writer->stop) {
+	while (!writer->first && !writer->stop && !fault_retry_due(volume)) {
 		due = now_us() + IDLE_SYNC_US;
-		if (!writer->unsynced)
+		if (!writer->unsynced && writer->retry_at_us == 0)
 			pthread_cond_wait(&writer->work, &writer->lock);
 		else
-			wait_until(writer, due);
+			wait_until(writer, writer->retry_at_us != 0 && (!writer->unsynced || writer->retry_at_us < due) ? writer->retry_at_us : due);
 		if (!writer->first && writer->unsynced && now_us() >= due)
 			idle_sync(volume);
 	}
+	*ret_stop = writer->stop && !writer->first;
 	due = writer->first_us + volume->batch_us;
 	while (writer->first && !writer->stop && !writer->flushing && writer->bytes < volume->batch_bytes && now_us() < due)
 		wait_until(writer, due);
@@ -185,9 +186,17 @@ static void *writer_run(void *arg)
 	struct writer *writer = &volume->writer;
 	struct job *batch;
 	size_t count;
+	bool stop;
 	int dead;
 
-	while ((batch = batch_take(volume, &count))) {
+	for (;;) {
+		batch = batch_take(volume, &count, &stop);
+		if (fault_retry_due(volume))
+			fault_retry(volume);
+		if (stop)
+			break;
+		if (!batch)
+			continue;
 		if (writer->reader_check_us + READER_CHECK_US < now_us()) {
 			writer->reader_check_us = now_us();
 			mdb_reader_check(volume->env.env, &dead);
@@ -195,11 +204,13 @@ static void *writer_run(void *arg)
 		batch_store(volume, batch);
 		batch_end(volume, batch, count);
 	}
+	fault_last_words(volume);
 	return NULL;
 }
 
 bool writer_start(struct volume *volume)
 {
+	volume->writer.last_commit = env_last_commit(&volume->env);
 	volume->writer.started = pthread_create(&volume->writer.thread, NULL, writer_run, volume) == 0;
 	return volume->writer.started;
 }

@@ -154,6 +154,8 @@ static void totals_json(const struct tally *t, json_t *root)
 	put_counts(totals, "refusal", refusal_rows, t->refusals, REFUSAL_COUNT);
 	put_counts(totals, "records", record_rows, t->records, REC_COUNT);
 	put_number(totals, "stored", t->stored);
+	put_number(totals, "unstored", t->unstored);
+	put_number(totals, "unstored_bytes", t->unstored_bytes);
 	put_number(totals, "origin_tries", t->origin_tries);
 	put_number(totals, "origin_bytes_in", t->origin_bytes);
 	put_number(totals, "lost", t->lost);

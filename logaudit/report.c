@@ -145,7 +145,9 @@ static void status_text(const struct tally *t, FILE *out)
 		if (t->status[i]) fprintf(out, " %s %s ", names[i], show_count(n, t->status[i]));
 	fprintf(out, "\nOrigins   asked %s times", show_count(n, t->origin_tries));
 	fprintf(out, ", %s body bytes read", show_count(n, t->origin_bytes));
-	fprintf(out, "; %s answers stored\n", show_count(n, t->stored));
+	fprintf(out, "; %s answers stored", show_count(n, t->stored));
+	if (t->unstored) fprintf(out, ", %s of them not after all", show_count(n, t->unstored));
+	fputc('\n', out);
 }
 
 /* ---- findings ---- */

@@ -22,6 +22,10 @@ void tally_add(struct tally *tally, const struct logline *l)
 	tally->records[l->rec]++;
 	++*(uint64_t *)map_get(&tally->nodes, l->node);
 	if (l->rec == REC_gap) tally->lost += l->lost;
+	if (l->rec == REC_unstored) {
+		tally->unstored += l->unstored;
+		tally->unstored_bytes += l->object_bytes > 0 ? (uint64_t)l->object_bytes : 0;
+	}
 	if (l->rec != REC_req) return;
 	row_add(&tally->all, l);
 	row_add(map_get(&tally->hosts, l->host.len ? l->host : SLICE("(no host)")), l);

@@ -18,6 +18,7 @@ struct tally {
 	uint64_t records[REC_COUNT];     /* lines counted, by kind */
 	uint64_t lost;                   /* what gap records say */
 	uint64_t origin_tries, origin_bytes, stored;
+	uint64_t unstored, unstored_bytes;/* what was not stored after all: records of their own say so */
 	struct map hosts, volumes, nodes;/* struct tally_row; uint64_t for nodes: lines */
 };
 

@@ -17,14 +17,6 @@ struct volume *daemon_volume(struct daemon *daemon, const struct conf_volume *vo
 	return daemon ? volumes_find(&daemon->volumes, volume) : NULL;
 }
 
-void daemon_init(struct daemon *daemon)
-{
-	*daemon = (struct daemon){ .pid_file.fd = -1, .started_us = clock_wall_us() };
-	pthread_mutex_init(&daemon->lock, NULL);
-	pthread_cond_init(&daemon->changed, NULL);
-	volumes_init(&daemon->volumes);
-}
-
 /* ---- records ---- */
 
 static void line_init(struct daemon *daemon, struct logline *line, enum record rec)
@@ -40,6 +32,30 @@ void daemon_note(struct daemon *daemon, enum record rec)
 	struct logline line;
 
 	line_init(daemon, &line, rec);
+	access_log_note(daemon->log, &line);
+}
+
+/* In the thread of a volume's writer. */
+static void note_lost(void *arg, struct slice volume, enum store_loss why, const struct store_lost *lost)
+{
+	static const enum nostore reasons[] = {
+#define X(name, error, text) NOSTORE_##name,
+		STORE_LOSSES(X)
+#undef X
+	};
+	struct daemon *daemon = arg;
+	struct logline line;
+
+	if (!daemon->log)
+		return;
+	logline_init(&line);
+	line.rec = REC_unstored;
+	line.t_us = (uint64_t)clock_wall_us();
+	line.config = atomic_load(&daemon->generation);
+	line.volume = volume;
+	line.nostore = (uint8_t)reasons[why];
+	line.unstored = lost->objects;
+	line.object_bytes = (int64_t)lost->bytes;
 	access_log_note(daemon->log, &line);
 }
 
@@ -93,6 +109,16 @@ struct slice daemon_self(const struct daemon *daemon)
 }
 
 /* ---- start ---- */
+
+void daemon_init(struct daemon *daemon)
+{
+	*daemon = (struct daemon){ .pid_file.fd = -1, .started_us = clock_wall_us() };
+	pthread_mutex_init(&daemon->lock, NULL);
+	pthread_cond_init(&daemon->changed, NULL);
+	volumes_init(&daemon->volumes);
+	daemon->volumes.lost = note_lost;
+	daemon->volumes.lost_arg = daemon;
+}
 
 static void end_run(struct worker *worker, struct mail *mail)
 {

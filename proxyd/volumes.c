@@ -10,6 +10,7 @@
 
 struct volume_slot {
 	struct volume_slot *next;
+	struct volumes *all;                     /* NULL: only checked */
 	char *name, *path;
 	uint64_t size, ram;
 	struct volume *volume;
@@ -46,6 +47,14 @@ struct volume *volumes_find(struct volumes *volumes, const struct conf_volume *v
 
 /* ---- one volume ---- */
 
+static void slot_lost(void *arg, enum store_loss why, const struct store_lost *lost)
+{
+	const struct volume_slot *slot = arg;
+
+	if (slot->all && slot->all->lost)
+		slot->all->lost(slot->all->lost_arg, slice_str(slot->name), why, lost);
+}
+
 static void slot_event(void *arg, const struct store_event *event)
 {
 	(void)arg;
@@ -66,15 +75,17 @@ static struct slice plain_key(struct slice key_text, char room[STORE_KEY_MAX])
 	return target_plain_key(key_text, room);
 }
 
-static struct volume_slot *slot_open(const struct conf_volume *volume, enum store_err *ret_err, char why[256])
+static struct volume_slot *slot_open(struct volumes *all, const struct conf_volume *volume, enum store_err *ret_err, char why[256])
 {
 	struct volume_slot *slot = must(calloc(1, sizeof(*slot)));
 	struct store_config config = { .size = volume->size, .ram = volume->ram, .fill_max = volume->fill_max,
-		.io_threads = volume->io_threads, .event = slot_event,
-		.bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .related = vary_index_keys, .beside = part_key_beside, .purge_text = plain_key };
+		.io_threads = volume->io_threads, .retry_us = volume->retry, .event = slot_event, .event_arg = slot, .lost = slot_lost,
+		.bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .unlogged_flags = STORED_VARY_INDEX | STORED_SLICED,
+		.related = vary_index_keys, .beside = part_key_beside, .purge_text = plain_key };
 
 	config.name = slot->name = must(strndup(volume->name.ptr, volume->name.len));
 	config.path = slot->path = must(strndup(volume->path.ptr, volume->path.len));
+	slot->all = all;
 	slot->size = volume->size;
 	slot->ram = volume->ram;
 	*ret_err = volume_open(&config, &slot->volume, why);
@@ -111,7 +122,7 @@ static struct volume_slot *slot_get(struct volumes *volumes, const struct conf_v
 
 	if (slot)
 		return slot;
-	slot = slot_open(volume, &err, why);
+	slot = slot_open(volumes, volume, &err, why);
 	if (!slot) {
 		tell_failure(volume, err, why);
 		return NULL;
@@ -318,7 +329,7 @@ bool volumes_check(const struct conf *conf)
 		char why[256] = "";
 		enum store_err err;
 
-		slots[i] = slot_open(volume, &err, why);
+		slots[i] = slot_open(NULL, volume, &err, why);
 		if (err == STORE_IN_USE && !is_twice(conf, i)) {
 			diag(DIAG_notice, "%s:%u: volume '%.*s' is in use, by the running daemon most likely: it was not opened", volume->pos.file,
 				volume->pos.line, SLICE_ARG(volume->name));

@@ -17,6 +17,9 @@ struct volumes {
 	struct volume_slot *slots;
 	const struct conf *shown;                /* by volumes_stat() */
 	pthread_mutex_t lock;                    /* map and slots against volumes_stat() */
+	/* Set before the first is opened, may be NULL: objects that lines of the log said stored are not. Any thread. */
+	void (*lost)(void *arg, struct slice volume, enum store_loss why, const struct store_lost *lost);
+	void *lost_arg;
 };
 
 void volumes_init(struct volumes *volumes);

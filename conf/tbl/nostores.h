@@ -2,7 +2,7 @@
 NOSTORE(none,           "It was stored, or there was nothing to store.")
 NOSTORE(no_volume,      "No volume is bound to the site: bind one with `proxy_cache NAME`.")
 NOSTORE(cache_off,      "The site says `proxy_cache off`.")
-NOSTORE(volume_failed,  "The volume was set aside after an error; see the error log.")
+NOSTORE(volume_failed,  "The volume was set aside after an error; see the error log. It tries again by itself (`retry`) unless its index is damaged.")
 NOSTORE(method,         "Only answers to GET (and HEAD, from a GET) are stored.")
 NOSTORE(authorization,  "The request had Authorization and the answer does not allow shared use (RFC 9111 section 3.5).")
 NOSTORE(login_cookie,   "The request carried a cookie that the site names as `login_cookie`.")

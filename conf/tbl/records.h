@@ -7,3 +7,4 @@ RECORD(volume, "A configured volume, stated at start, reload and rotation: `volu
 RECORD(stop,   "The daemon stopped in good order.")
 RECORD(refresh, "A fetch in the background, for no request of a client: an object past its lifetime is fetched while it is still being served (RFC 5861). Its origin columns count, its client columns are empty.")
 RECORD(purge, "A purge over the admin socket: `target` is its kind, mode and text, `volume` where (empty: everywhere), `purge_objects` how many objects it concerned.")
+RECORD(unstored, "Objects of a volume that lines before this one said stored, and that its disk did not take after all: `unstored` how many, `object_bytes` how large together, `nostore` why.")

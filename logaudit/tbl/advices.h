@@ -2,7 +2,7 @@
 ADVICE(none,           "")
 ADVICE(no_volume,      "Write `proxy_cache NAME` in the location, the server or around them, and reload.")
 ADVICE(cache_off,      "Remove `proxy_cache off` where this route is configured, if that was not on purpose.")
-ADVICE(volume_failed,  "Repair what the error log says of the volume, and restart.")
+ADVICE(volume_failed,  "Repair what the error log says of the volume; it tries again by itself (`retry`), and anew after a restart.")
 ADVICE(method,         "Let clients read with GET; answers to other methods are not reused.")
 ADVICE(authorization,  "If the answer is the same for everybody, send `Cache-Control: public` or `s-maxage`, or let clients ask without Authorization.")
 ADVICE(login_cookie,   "Serve what is the same for everybody from a path or host that does not get the login cookie.")

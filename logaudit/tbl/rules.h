@@ -9,6 +9,10 @@ RULE(volume_unbound, "volume-unbound", warning, "cache volume nostore lifetime",
 	"Everything worked and nothing was cached: cacheable answers of a host without a volume, or a configured volume that no request used.",
 	"no volume is bound where these requests are served",
 	"write `proxy_cache NAME` in the location, the server or around them, and reload; `proxyd -T` shows what is bound")
+RULE(volume_errors, "volume-errors", error, "volume nostore unstored",
+	"Objects that the log said stored were not, since the disk failed after that; or answers found their volume set aside.",
+	"the disk under the volume is full or returns errors",
+	"look at the error log and at the disk; the volume tries again by itself (`retry`)")
 RULE(public_on_authenticated, "public-on-authenticated", warning, "req_auth req_login resp_public host target status",
 	"Answers to requests with Authorization or a login cookie said `public` or `s-maxage`, and nobody else got these pages: every shared cache on the way may store them.",
 	"the origin, or something before it, puts `Cache-Control: public` on all answers",

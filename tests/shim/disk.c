@@ -194,6 +194,14 @@ ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
 	return pwrite64(fd, bytes, len, at);
 }
 
+/* LMDB's way with several pages: lseek(), then this. */
+ssize_t writev(int fd, const struct iovec *iov, int count)
+{
+	if (file_of(fd) >= 0 && fails(fd, WRITE, lseek(fd, 0, SEEK_CUR), total(iov, count)))
+		return -1;
+	return REAL(writev)(fd, iov, count);
+}
+
 int fdatasync(int fd)
 {
 	return fails(fd, SYNC, 0, 0) ? -1 : REAL(fdatasync)(fd);

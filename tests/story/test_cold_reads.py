@@ -78,6 +78,7 @@ def test_who_waits_too_long_gets_it_from_the_origin(cached, disk, clock):
     assert daemon.counters()['proxyd_disk_late_total'] == 1
     assert daemon.counters()['proxyd_volume_io_late_total'] == 1
     assert o.paths().count('/cold') == 2
+    disk.open()
     daemon.stop()
     why = audit_json('why', 'http://site.test/cold', daemon.log)
     assert 'disk_late' in str(why)

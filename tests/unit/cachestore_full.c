@@ -156,10 +156,21 @@ static void pinned_blocks_are_not_reused(void **state)
 	free(path);
 }
 
-static void count_events(void *arg, const struct store_event *event)
+/* By level: a disk that fails is an error, and that it is over is a notice. */
+struct heard { atomic_int levels[STORE_EVENT_error + 1]; _Atomic uint64_t objects, bytes; };
+
+static void hear(void *arg, const struct store_event *event)
 {
-	(void)event;
-	++*(atomic_int *)arg;
+	atomic_fetch_add(&((struct heard *)arg)->levels[event->level], 1);
+}
+
+static void hear_lost(void *arg, enum store_loss why, const struct store_lost *lost)
+{
+	struct heard *heard = arg;
+
+	(void)why;
+	atomic_fetch_add(&heard->objects, lost->objects);
+	atomic_fetch_add(&heard->bytes, lost->bytes);
 }
 
 /* Puts one in a batch of its own; returns whether it was stored. */
@@ -176,33 +187,81 @@ static bool put_one(struct volume *volume, uint64_t number)
 	return help_stat(volume).stored > before;
 }
 
+/* Waits until the writer has found out that the disk is well again. */
+static void wait_back(struct volume *volume)
+{
+	while (help_stat(volume).failed)
+		usleep(1000);
+}
+
 static void a_disk_without_room_is_counted_and_told_once(void **state)
 {
 	char *path = help_folder();
 	struct store_config config = help_config(path, 8 * MB);
 	int full = open("/dev/full", O_RDWR), good;
+	struct heard heard = { 0 };
 	struct volume *volume;
-	atomic_int events = 0;
 	(void)state;
 
-	config.event = count_events;
-	config.event_arg = &events;
+	config.event = hear;
+	config.lost = hear_lost;
+	config.event_arg = &heard;
+	config.retry_us = 10000;
 	volume = help_open(&config);
 	assert_true(put_one(volume, 1));
 	good = dup(volume->folder.data_fd);
 	dup2(full, volume->folder.data_fd);
-	for (uint64_t i = 2; i < 10; i++)
+	for (uint64_t i = 2; i < 2 + DISK_ERRORS_MAX; i++) {
+		assert_false(help_stat(volume).failed);
 		assert_false(put_one(volume, i));
-	assert_false(put_one(volume, 1));                            /* it was replaced: the old one must not come back */
-	assert_int_equal(help_stat(volume).dropped_error, 9);
-	assert_int_equal(events, 1);
-	assert_false(help_stat(volume).failed);
+	}
+	assert_true(help_stat(volume).failed);
+	assert_false(put_one(volume, 1));                            /* refused: the one that is stored stays */
+	assert_int_equal(help_check(volume, "http://example.org/1", 1, 5000), 1);
+	assert_int_equal(help_stat(volume).dropped_error, DISK_ERRORS_MAX);
+	assert_int_equal(help_stat(volume).lost[STORE_LOSS_disk_full].objects, DISK_ERRORS_MAX);
+	assert_int_equal(help_stat(volume).lost[STORE_LOSS_disk_full].bytes, DISK_ERRORS_MAX * 5000);
+	assert_int_equal(heard.objects, DISK_ERRORS_MAX);
+	assert_int_equal(heard.bytes, DISK_ERRORS_MAX * 5000);
+	assert_int_equal(heard.levels[STORE_EVENT_error], 2);        /* not stored; set aside */
+	while (help_stat(volume).retries < 2)                        /* it tries, and it is full still */
+		usleep(1000);
+	assert_true(help_stat(volume).failed);
 	dup2(good, volume->folder.data_fd);
+	wait_back(volume);
+	assert_int_equal(heard.levels[STORE_EVENT_notice], 1);
+	assert_int_equal(help_stat(volume).set_aside, 1);
 	assert_true(put_one(volume, 10));
 	volume_close(&volume);
 	volume = help_open(&config);
-	assert_int_equal(help_stat(volume).objects, 1);
-	assert_int_equal(help_stat(volume).live_bytes, 8192);
+	assert_int_equal(help_stat(volume).objects, 2);
+	assert_int_equal(help_stat(volume).live_bytes, 2 * 8192);
+	volume_close(&volume);
+	close(good);
+	close(full);
+	help_remove(path);
+	free(path);
+}
+
+/* What takes the place of another and cannot be stored: neither is there, nor comes back with a restart. */
+static void what_was_to_be_replaced_does_not_come_back(void **state)
+{
+	char *path = help_folder();
+	struct store_config config = help_config(path, 8 * MB);
+	int full = open("/dev/full", O_RDWR), good;
+	struct volume *volume = help_open(&config);
+	(void)state;
+
+	assert_true(put_one(volume, 1));
+	assert_true(put_one(volume, 2));
+	good = dup(volume->folder.data_fd);
+	dup2(full, volume->folder.data_fd);
+	assert_false(put_one(volume, 1));
+	dup2(good, volume->folder.data_fd);
+	volume_close(&volume);
+	volume = help_open(&config);
+	assert_int_equal(help_check(volume, "http://example.org/1", 1, 5000), 0);
+	assert_int_equal(help_check(volume, "http://example.org/2", 2, 5000), 1);
 	volume_close(&volume);
 	close(good);
 	close(full);
@@ -226,6 +285,7 @@ static void a_disk_with_errors_is_set_aside(void **state)
 	for (uint64_t i = 2; i < 2 + DISK_ERRORS_MAX; i++)
 		assert_false(put_one(volume, i));
 	assert_true(help_stat(volume).failed);
+	assert_int_equal(help_stat(volume).lost[STORE_LOSS_disk_error].objects, DISK_ERRORS_MAX);
 	assert_int_equal(object_new(volume, help_key("x"), SLICE("x"), &meta, SLICE("h"), 10, &object), STORE_FAILED);
 	assert_null(object);
 	assert_true(volume_drop(volume, help_key("http://example.org/1"), NULL));
@@ -278,6 +338,7 @@ int main(void)
 		cmocka_unit_test(the_index_map_bounds_tiny_objects),
 		cmocka_unit_test(pinned_blocks_are_not_reused),
 		cmocka_unit_test(a_disk_without_room_is_counted_and_told_once),
+		cmocka_unit_test(what_was_to_be_replaced_does_not_come_back),
 		cmocka_unit_test(a_disk_with_errors_is_set_aside),
 		cmocka_unit_test(a_full_index_map_recovers),
 	};
