@@ -122,8 +122,8 @@ def test_a_volume_has_its_size_and_never_more(cached):
     daemon.records(200)
     size = sum(os.stat(os.path.join(d, f)).st_blocks * 512 for d, _, fs in os.walk(os.path.join(daemon.tmp, 'vol')) for f in fs)
     assert size <= (8 << 20) + 65536, f'{size} bytes on disk'
-    assert daemon.get('/199').status == 200
-    assert daemon.records(201)[200]['cache'] == 'hit'
+    # Whatever the speed of the disk: with a full queue the last one may not have been stored at once.
+    until('the last one', lambda: daemon.get('/199').status == 200 and daemon.requests()[-1]['cache'] == 'hit')
     assert daemon.counters()['proxyd_status_5xx_total'] == 0
 
 
