@@ -118,6 +118,7 @@ void volume_flush(struct volume *volume);
 
 struct volume_stat {
 	uint64_t objects, live_bytes, data_bytes;     /* in the index; blocks in use; size of the data file */
+	uint64_t limbo_bytes;                          /* freed, and not used again yet: commits or readers are in the way */
 	uint64_t ram_bytes, fill_bytes, queue_bytes;
 	/* hits_disk: loaded, or found with its body on disk. puts: queued for the writer; of these stored, or dropped_error
 	 * (what object_finish() refused is in neither). */

@@ -1,5 +1,9 @@
 /* The RAM tier: which whole objects stay in memory. A SIEVE queue in each shard, one bound for all of them.
  *
+ * In memory are: objects that wait for the writer, and what is being filled (bounded by fill_max, not by this); objects that
+ * readers have (a load of at most BODY_LOAD_MAX each, for as long as they read); and the tier: objects that were stored or
+ * loaded last, at most config.ram bytes with heads and overhead. Of a larger body that was loaded the tier has the head only.
+ *
  * Leaving the tier means that the index lets go of its reference: readers keep theirs, and the next look-up of the key
  * loads it from disk. An object larger than a quarter of the tier never enters: it would sweep out everything else. */
 #include "internal.h"

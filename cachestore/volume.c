@@ -302,7 +302,7 @@ void volume_stat(struct volume *volume, struct volume_stat *ret_stat)
 {
 	uint64_t limbo = atomic_load(&volume->blocks.limbo_blocks), used = max64(atomic_load(&volume->blocks.used), limbo);
 	struct volume_stat stat = {
-		.objects = atomic_load(&volume->objects), .live_bytes = (used - limbo) * BLOCK_BYTES,
+		.objects = atomic_load(&volume->objects), .live_bytes = (used - limbo) * BLOCK_BYTES, .limbo_bytes = limbo * BLOCK_BYTES,
 		.data_bytes = (uint64_t)volume->blocks.total * BLOCK_BYTES,
 		.ram_bytes = atomic_load(&volume->ram_bytes), .fill_bytes = atomic_load(&volume->fill_bytes),
 		.hits_disk = atomic_load(&volume->hits_disk), .puts = atomic_load(&volume->puts),

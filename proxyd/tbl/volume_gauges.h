@@ -2,6 +2,7 @@
  * `v`, its struct conf_volume. */
 VOLUME_GAUGE(objects,         gauge,   s->objects,         "Objects in the volume.")
 VOLUME_GAUGE(live_bytes,      gauge,   s->live_bytes,      "Bytes of the data file in use.")
+VOLUME_GAUGE(limbo_bytes,     gauge,   s->limbo_bytes,     "Bytes of the data file that are free but not used again yet: the last commits, or readers, are in the way.")
 VOLUME_GAUGE(size_bytes,      gauge,   v->size,           "Size the volume was given.")
 VOLUME_GAUGE(ram_bytes,       gauge,   s->ram_bytes,       "Bytes of bodies and heads kept in memory.")
 VOLUME_GAUGE(fill_bytes,      gauge,   s->fill_bytes,      "Bytes of bodies being fetched or waiting to be written.")

@@ -38,9 +38,9 @@ def proxy(tmp_path, origin):     # origin: so that daemons stop before their ori
 @pytest.fixture
 def cached(proxy, origin):
     """cached(handler or headers=..., body=...) -> (daemon, origin): one site with a volume before a scripted origin."""
-    def make(handler=None, headers=(), body=b'hello\n', read_body=True, clock=None, disk=None, **kw):
+    def make(handler=None, headers=(), body=b'hello\n', read_body=True, clock=None, disk=None, listens=1, **kw):
         o = origin(handler, headers=headers, body=body, read_body=read_body)
-        return proxy(harness.site(o, **kw), clock=clock, disk=disk), o
+        return proxy(harness.site(o, **kw), clock=clock, disk=disk, listens=listens), o
 
     return make
 
