@@ -90,13 +90,13 @@ struct store_config {
 	/* Objects with one of these flags are the caller's bookkeeping: not counted by purges, and untouched by soft ones.
 	 * related(), which may be NULL, writes the keys that such an object leads to, at most `room`, and returns how many. */
 	uint32_t bookkeeping_flags;
-	uint32_t unlogged_flags;     /* objects with one of these are not in struct store_lost: nobody was told that they are stored */
 	size_t (*related)(struct slice head, struct store_key *keys, size_t room);
 	/* The key of what the caller may keep beside an object, for the count of a purge of its key; NULL: nothing. */
 	struct store_key (*beside)(struct store_key key);
 	/* What purges of keys and prefixes are held against when it is not the key's text itself: in `room`, or a part of
 	 * key_text. NULL: the text. For keys that differ in notation only, and that a person takes for one. */
 	struct slice (*purge_text)(struct slice key_text, char room[STORE_KEY_MAX]);
+	uint32_t unlogged_flags;     /* objects with one of these are not in struct store_lost: nobody was told that they are stored */
 	void (*event)(void *arg, const struct store_event *event);   /* may be NULL */
 	/* In the writer's thread, for each batch and reason, when objects that it had taken are not stored. May be NULL. */
 	void (*lost)(void *arg, enum store_loss why, const struct store_lost *lost);
