@@ -9,6 +9,7 @@
 #   make conformance  what passes of the table of RFC 9111 and its relatives (CONFORMANCE=--strict: fail when a row does)
 #   make fuzz       each fuzz target for a short time (FUZZ_SECONDS=10)
 #   make bench      requests per CPU-second beside nginx and haproxy; and every request counted
+#   make bench-cold  hits in memory beside reads of a slow disk, in little memory
 #   make bench-store  the store beside the disk itself: filling, full, hits (STORE_MB=2048)
 #   make layers     check that no room includes what is above it
 #   make docs-check check that the manual pages and the README say what the programs do
@@ -36,7 +37,7 @@ LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 
 .SECONDARY:   # objects are kept: they are asked for again
-.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-store run stop test deps
+.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-cold bench-store run stop test deps
 all: $(OUT)/proxyd $(OUT)/logaudit
 
 help: ; @sed -n '/^[^#]/q; s/^# \{0,1\}//p' Makefile
@@ -118,6 +119,10 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/proxyd.a $(OUT)/cachestore.a $
 STORE_MB ?= 2048
 bench-store: $(OUT)/bench/store
 	mkdir -p $(OUT)/bench-volume && $< $(OUT)/bench-volume $(STORE_MB); rm -rf $(OUT)/bench-volume
+
+bench-cold: all $(SHIMS)
+	@sh tests/deps.sh install build bench
+	OUT=$(OUT) bash tests/bench/cold.sh
 
 bench: all
 	@sh tests/deps.sh install build bench
