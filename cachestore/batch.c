@@ -282,7 +282,7 @@ static void batch_finish(struct volume *volume, struct job *jobs, enum store_err
 void batch_store(struct volume *volume, struct job *jobs)
 {
 	struct batch batch = { .volume = volume, .jobs = jobs };
-	bool dead = atomic_load(&volume->failed), shut = atomic_load(&volume->index_damaged) || volume->writer.index_doubtful;
+	bool shut = atomic_load(&volume->index_damaged) || volume->writer.index_doubtful, dead = shut || atomic_load(&volume->failed);
 	enum store_err err = STORE_OK;
 	uint64_t need = 0;
 	size_t puts = 0;

@@ -198,7 +198,7 @@ void fault_retry(struct volume *volume)
 	rc = retry_run(volume, &of_index);
 	if (rc == 0) {
 		writer->disk_errors = 0;
-		atomic_store(&volume->failed, false);
+		atomic_store(&volume->failed, atomic_load(&volume->index_damaged));   /* a reader may have found that meanwhile */
 		atomic_store(&volume->event_us[EVENT_failed], 0);     /* should it come again it is news */
 		snprintf(text, sizeof(text), "stores again; it was set aside for %" PRIu64 " ms", (now_us() - writer->aside_us) / 1000);
 		volume_event(volume, EVENT_again, STORE_EVENT_notice, text);

@@ -295,6 +295,7 @@ static enum step without_body(struct request *r)
 	}
 	r->log.cache = VERDICT_none;
 	r->log.object_bytes = r->log.age = r->log.lifetime = -1;
+	r->log.lifetime_by.len = 0;
 	r->source = SOURCE_none;
 	r->base = r->total = 0;
 	r->was_stale = r->was_collapsed = false;

@@ -12,7 +12,7 @@ struct volume_slot {
 	struct volume_slot *next;
 	struct volumes *all;                     /* NULL: only checked */
 	char *name, *path;
-	uint64_t size, ram;
+	struct conf_volume opened;               /* the numbers of it: with what it was opened */
 	struct volume *volume;
 	unsigned uses;                           /* rows of the map */
 };
@@ -86,8 +86,7 @@ static struct volume_slot *slot_open(struct volumes *all, const struct conf_volu
 	config.name = slot->name = must(strndup(volume->name.ptr, volume->name.len));
 	config.path = slot->path = must(strndup(volume->path.ptr, volume->path.len));
 	slot->all = all;
-	slot->size = volume->size;
-	slot->ram = volume->ram;
+	slot->opened = *volume;
 	*ret_err = volume_open(&config, &slot->volume, why);
 	if (*ret_err != STORE_OK && *ret_err != STORE_DAMAGED)
 		slot_free(&slot);
@@ -100,15 +99,21 @@ static void tell_failure(const struct conf_volume *volume, enum store_err err, c
 		*why ? why : store_strerror(err));
 }
 
+static void tell_later(const struct conf_volume *volume, const char *what)
+{
+	diag(DIAG_notice, "volume '%.*s': the new %s takes effect at the next start", SLICE_ARG(volume->name), what);
+}
+
+#define VOLUME_NUMBERS(X) X(size) X(ram) X(fill_max) X(io_threads) X(retry)
+
 /* The same folder is the same volume, whatever it is called. */
 static struct volume_slot *slot_find(struct volumes *volumes, const struct conf_volume *volume)
 {
 	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
 		if (slice_eq(slice_str(slot->path), volume->path)) {
-			if (slot->size != volume->size)
-				diag(DIAG_notice, "volume '%.*s': the new size takes effect at the next start", SLICE_ARG(volume->name));
-			if (slot->ram != volume->ram)
-				diag(DIAG_notice, "volume '%.*s': the new ram takes effect at the next start", SLICE_ARG(volume->name));
+#define X(name) if (slot->opened.name != volume->name) tell_later(volume, #name);
+			VOLUME_NUMBERS(X)
+#undef X
 			return slot;
 		}
 	return NULL;
