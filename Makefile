@@ -31,7 +31,7 @@ CFLAGS  += -std=c11 -D_GNU_SOURCE $(WARN) $(OPT) $(SAN_$(SAN)) -MMD -MP -pthread
 LDFLAGS += $(SAN_$(SAN)) -pthread
 LIBS_conf       := -lpcre2-8 -lxxhash
 LIBS_cachestore := -llmdb -lxxhash
-LIBS_proxyd     := $(LIBS_cachestore) $(LIBS_conf) -ljansson
+LIBS_proxyd     := $(LIBS_cachestore) $(LIBS_conf) -ljansson -lssl -lcrypto
 LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
 
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
@@ -111,7 +111,7 @@ fuzz-run: $(FUZZ)
 			$(OUT)/corpus/$$name tests/fuzz/corpus/$$name >$(OUT)/$$name.log 2>&1 \
 			|| { tail -n 60 $(OUT)/$$name.log; exit 1; }; done
 $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/proxyd.a $(OUT)/logaudit.a $(OUT)/cachestore.a $(OUT)/conf.a
-	@mkdir -p $(@D); $(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_cachestore) $(LIBS_logaudit)
+	@mkdir -p $(@D); $(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_proxyd) $(LIBS_logaudit)
 
 # Benchmarks: a program of tests/bench/<name>.c, and the scripts that measure beside others.
 $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/proxyd.a $(OUT)/cachestore.a $(OUT)/conf.a

@@ -34,6 +34,7 @@ static void conn_close(struct conn *c)
 		return;
 	c->state = CONN_CLOSED;
 	timer_clear(c->worker, &c->timer);
+	transport_release(&c->transport, !c->cut);
 	worker_io_close(c->worker, &c->io);
 	if (c->prev)
 		c->prev->next = c->next;
@@ -100,6 +101,7 @@ void clients_accept(struct worker *worker, int fd, const struct conf_listen *lis
 
 	c->worker = worker;
 	c->io = (struct io){ .fd = fd, .ready = conn_ready };
+	c->transport.fd = fd;
 	c->carrier.ops = &conn_ops;
 	c->carrier.hold = conf_hold_get(worker);
 	c->carrier.listen = listen;
@@ -353,7 +355,7 @@ static void conn_eof(struct conn *c)
 
 static void conn_linger_read(struct conn *c)
 {
-	ssize_t n = recv(c->io.fd, c->worker->clients->read_buf, sizeof(c->worker->clients->read_buf), 0);
+	ssize_t n = transport_recv(&c->transport, c->worker->clients->read_buf, sizeof(c->worker->clients->read_buf));
 
 	if (n > 0)
 		c->lingered += (size_t)n;
@@ -366,10 +368,8 @@ static void conn_linger_read(struct conn *c)
  * origin that thinks) a request that keeps the origin busy for this client alone is ended. */
 static void conn_peek(struct conn *c)
 {
-	char byte;
-
 	worker_io_arm(c->worker, &c->io, c->io.events & ~(uint32_t)EPOLLIN);
-	if (c->in_len || !c->carrier.request || recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
+	if (c->in_len || !c->carrier.request || !transport_at_end(&c->transport))
 		return;
 	c->eof = true;
 	if (c->wait != CONN_WAIT_send)
@@ -391,7 +391,7 @@ static void conn_read(struct conn *c)
 	}
 	if (have)
 		memcpy(buf, c->in, have);
-	ssize_t n = recv(c->io.fd, buf + have, size - have, 0);
+	ssize_t n = transport_recv(&c->transport, buf + have, size - have);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0)
@@ -462,7 +462,7 @@ void conn_request_done(struct conn *c)
 	conn_write_reset(c);
 	if (!c->keep_alive || c->content || c->eof || worker->draining) {
 		/* Closing with unread bytes would send a reset that can destroy the answer on its way. */
-		shutdown(c->io.fd, SHUT_WR);
+		transport_shut(&c->transport);
 		c->state = CONN_LINGER;
 		conn_wait(c, CONN_WAIT_linger, LINGER_US);
 		worker_io_arm(worker, &c->io, EPOLLIN);

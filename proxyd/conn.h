@@ -5,6 +5,7 @@
 
 #include "request.h"
 #include "http_body.h"
+#include "transport.h"
 
 enum conn_state {
 	CONN_IDLE,                     /* between requests, no byte of the next one has come */
@@ -21,6 +22,7 @@ enum { LINGER_US = 2000000, LINGER_BYTES_MAX = 1024 * 1024, MIN_RATE_WINDOW_US =
 
 struct conn {
 	struct io io;
+	struct transport transport;
 	struct carrier carrier;
 	struct worker *worker;
 	struct timer timer;
@@ -40,6 +42,7 @@ struct conn {
 	bool wants_content;            /* the request asked for it */
 	bool continue_due;             /* the client waits for 100 (Continue) */
 	bool eof;
+	bool cut;                      /* an answer was broken off: no good-bye may follow it */
 	struct http_body body;
 	uint64_t rate_from_us, rate_bytes;
 	uint64_t held_us;              /* since when content that has come waits for room; 0: none does */

@@ -63,7 +63,6 @@ static void out_taken(struct conn *c, size_t n)
 static ssize_t send_all(struct conn *c, const struct iovec *body, int count)
 {
 	struct iovec iov[IOV_MAX_PIECES];
-	struct msghdr message = { .msg_iov = iov };
 	size_t out = c->out_len - c->out_pos, staged = c->staged, total = out + staged;
 	int n = 0;
 
@@ -77,15 +76,14 @@ static ssize_t send_all(struct conn *c, const struct iovec *body, int count)
 	}
 	if (total == 0)
 		return 0;
-	message.msg_iovlen = (size_t)n;
-	ssize_t sent = sendmsg(c->io.fd, &message, MSG_NOSIGNAL);
+	ssize_t sent = transport_sendv(&c->transport, iov, n);
 	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
 		c->staged = 0;
 		conn_gone(c, END_client_left);
 		return -1;
 	}
 	size_t left = sent < 0 ? 0 : (size_t)sent;
-	bool all = left == total;
+	bool all = left == total && !transport_has_unsent(&c->transport);
 	size_t of_out = left < out ? left : out;
 	left -= of_out;
 	if (of_out)
@@ -254,7 +252,7 @@ static bool conn_end(struct carrier *carrier)
 	c->ended = true;
 	if (c->staged || (c->out_len && !c->blocked))
 		send_all(c, NULL, 0);
-	return c->state == CONN_CLOSED || c->out_len == 0;
+	return c->state == CONN_CLOSED || (c->out_len == 0 && !transport_has_unsent(&c->transport));
 }
 
 static void conn_flush(struct carrier *carrier)
@@ -301,6 +299,7 @@ static void conn_abort(struct carrier *carrier)
 	if (c->head_staged && !c->chunked)
 		setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	c->staged = 0;
+	c->cut = true;
 	carrier->request = NULL;
 	conn_gone(c, END_complete);
 }
@@ -314,9 +313,13 @@ void conn_write_ready(struct conn *c)
 {
 	struct request *request = c->carrier.request;
 
-	if (c->out_len && send_all(c, NULL, 0) < 0)
+	if (!transport_flush(&c->transport)) {
+		conn_gone(c, END_client_left);
 		return;
-	if (c->out_len)
+	}
+	if (c->out_len && !transport_has_unsent(&c->transport) && send_all(c, NULL, 0) < 0)
+		return;
+	if (c->out_len || transport_has_unsent(&c->transport))
 		return;
 	c->blocked = false;
 	c->wait = c->wait == CONN_WAIT_send ? CONN_WAIT_none : c->wait;

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "http_cache.h"
 #include "listener.h"
+#include "tls.h"
 
 /* ---- clocks ---- */
 
@@ -236,6 +237,7 @@ void worker_free(struct worker **worker)
 	listeners_free(w);
 	origins_free(w);
 	clients_free(w);
+	tls_worker_free(w);
 	conf_unref(&w->conf);
 	worker_drop(w);
 }

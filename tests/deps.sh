@@ -15,6 +15,7 @@ libxxhash-dev|header|xxhash.h|build|hashes and checksums
 libpcre2-dev|pcre2|pcre2.h|build|patterns of server names and locations
 libcsv-dev|header|csv.h|build|the definition of a line of the log
 libjansson-dev|header|jansson.h|build|the JSON of logaudit
+libssl-dev|header|openssl/ssl.h|build|TLS
 zlib1g-dev|header|zlib.h|build|compressed logs
 nginx|tool|nginx|run test bench|a real web server as the origin
 python3|tool|/usr/bin/python3|run test bench|the traffic, and the stories

@@ -1,0 +1,63 @@
+/* TLS by OpenSSL: what lies under a transport, and what a worker has of it. Shared by the files tls_*.c and conn_tls.c; those
+ * who only send and receive bytes need transport.h alone. In the worker's thread. */
+#ifndef PROXYD_TLS_H
+#define PROXYD_TLS_H
+
+#include <openssl/ssl.h>
+
+#include "transport.h"
+#include "worker.h"
+
+enum {
+	TLS_RECORD_MAX = 16384,                  /* payload of the largest record (RFC 8446 section 5.1) */
+	TLS_RECORD_FIRST = 1400,                 /* of the first ones: one segment each, so that a client can begin at once */
+	TLS_FIRST_BYTES = 64 * 1024,             /* so many in small records, after a pause */
+	TLS_PAUSE_US = 1000000,
+	TLS_BATCH = 4 * TLS_RECORD_MAX,          /* payload that is encrypted for one system call, and waits when it is refused */
+	TLS_IN_BYTES = 64 * 1024,                /* read from a socket at once */
+	TLS_PEEK_BYTES = 4096,                   /* the same when nothing but the end is looked for */
+	TLS_NAME_MAX = 255,
+};
+
+/* Memory of a worker for bytes on their way through: nothing stays in it between two calls. */
+struct tls_scratch {
+	char in[TLS_IN_BYTES];
+	char gather[TLS_RECORD_MAX];
+	size_t out_len;
+	char out[TLS_BATCH + 32 * 1024];
+};
+
+struct tls {
+	SSL *ssl;
+	struct tls_scratch *scratch;             /* the worker's */
+	struct worker *worker;
+	int fd;
+	bool begun, ready;                       /* the handshake: a byte has come; it is over */
+	bool end_seen, end_told, cut, shut;
+	bool socket_end;                         /* nothing more comes from it */
+	const char *feed;                        /* encrypted bytes that OpenSSL may take now */
+	size_t feed_len;
+	char *in;                                /* those that it did not take: kept between two calls */
+	size_t in_len;
+	char *out;                               /* encrypted bytes that the kernel did not take */
+	size_t out_pos, out_len;
+	uint64_t first_us, ready_us;             /* monotonic */
+	uint64_t sent_us, sent_bytes;            /* last sending; since the last pause */
+	unsigned long error;                     /* OpenSSL's, of a failed handshake */
+	void *owner;                             /* of whoever made it: callbacks of OpenSSL find it by tls_of() */
+	char name[TLS_NAME_MAX + 1];             /* SNI, lower case */
+};
+
+/* A connection that was accepted (server) or is to be made. Takes nothing of ctx but a reference. NULL: no memory. */
+struct tls *tls_new(struct worker *worker, int fd, SSL_CTX *ctx, bool server);
+void tls_free(struct tls **tls);
+struct tls *tls_of(const SSL *ssl);
+enum transport_step tls_handshake(struct tls *tls);
+bool tls_flush(struct tls *tls);
+/* close_notify goes out, or waits to. */
+void tls_say_end(struct tls *tls);
+struct transport_facts tls_facts(const struct tls *tls);
+
+void tls_worker_free(struct worker *worker);
+
+#endif
