@@ -80,14 +80,14 @@ wait_for() {
 	cat "$run"/*.out >&2
 	exit 1
 }
-# The page of tests/shim/disk.c: cold and delay_us are at these bytes (class Disk of tests/story/harness.py says where).
+# The page of tests/shim/disk.c: cold and delay_us are at these bytes (tests/story/disk.py says where).
 page() {
 	/usr/bin/python3 - "$run" "$cold" "$delay" <<'PYTHON'
 import sys
 sys.path.insert(0, 'tests/story')
 sys.dont_write_bytecode = True
-import harness
-disk = harness.Disk(sys.argv[1])
+from disk import Disk
+disk = Disk(sys.argv[1])
 disk.set('cold', int(sys.argv[2]))
 disk.set('delay_us', int(sys.argv[3]))
 PYTHON

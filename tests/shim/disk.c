@@ -1,6 +1,5 @@
 /* A disk with faults, for stories: a library that is loaded before the C library (LD_PRELOAD) and stands between the daemon
- * and the files of its volumes. What it does is written by the story into the page that DISK_SHIM names (harness.py, class
- * Disk); what it did is counted there. Other files are not touched.
+ * and the files of its volumes. What it does is written by the story into the page that DISK_SHIM names (tests/story/disk.py); what it did is counted there. Other files are not touched.
  *
  * A file is known by its name: `data` holds bodies, `index` is LMDB's. LMDB reads its file as memory: there is no read of it.
  * mdb_put() stands for a full map. Nothing here waits for a time: a gate is open or shut, and the story opens it. */
@@ -21,7 +20,7 @@
 enum { DATA, INDEX, FILES };
 enum { READ, WRITE, SYNC, OPERATIONS };
 
-/* As in harness.py. */
+/* As in disk.py. */
 struct control {
 	struct {
 		_Atomic int32_t error;           /* errno to fail with; 0: none */

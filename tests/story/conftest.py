@@ -4,6 +4,7 @@ import os
 import pytest
 
 import harness
+from disk import Disk
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def disk(tmp_path):
     """Give it to cached() or proxy(): the story decides how the disk fails."""
     if not os.path.exists(os.path.join(harness.SHIMS, 'disk.so')):
         pytest.skip(f'no {harness.SHIMS}/disk.so (make story builds it)')
-    return harness.Disk(tmp_path)
+    return Disk(tmp_path)
 
 
 @pytest.hookimpl(tryfirst=True, hookwrapper=True)

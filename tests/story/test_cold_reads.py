@@ -203,3 +203,32 @@ def test_a_client_that_leaves_takes_its_place_in_the_queue_with_it(cached, disk,
     until('none waits', lambda: daemon.counters()['proxyd_volume_io_waiting'] == 0)
     disk.open()
     assert daemon.get('/c').body == body_of_target('/c')
+
+
+def test_slices_that_do_not_come_from_disk_come_from_the_origin(cached, disk, clock):
+    body = b''.join(b'%07d ' % i for i in range(40_000))
+
+    def handler(request, conn):
+        if request.target != '/file':
+            conn.reply(headers=[('Cache-Control', 'no-store')], body=b'passed')
+            return
+        first, last = request.headers.get('range')[len('bytes='):].split('-')
+        part = body[int(first):int(last) + 1]
+        conn.reply(206, MAX_AGE + [('ETag', '"1"'), ('Content-Range', f'bytes {first}-{int(first) + len(part) - 1}/{len(body)}')], part)
+
+    daemon, o = cached(handler, disk=disk, clock=clock, volume_size='64m', volume='ram 16m;', settings='slice 64k; disk_timeout 1s;')
+    assert daemon.get('/file').body == body
+    until('all slices stored', lambda: daemon.counters()['proxyd_volume_stored_total'] >= 6)
+    daemon.stop()
+    daemon.start()
+    asked = len(o.requests)
+    disk.shut()
+    with daemon.client() as waits:
+        waits.request('/file')
+        disk.wait_waiting(1)
+        clock.passes(2)
+        daemon.get('/pass')
+        assert waits.response().body == body
+    assert len(o.requests) == asked + 1 + 5
+    record = [r for r in daemon.records(3) if r['target'] == '/file'][-1]
+    assert (record['end'], record['disk_late']) == ('complete', '1')
