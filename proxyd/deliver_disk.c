@@ -1,5 +1,9 @@
 /* Bodies that stay on disk. What the kernel has in its page cache is read at once, into memory of the worker; the rest is
- * read by an I/O thread of the volume, which is asked for the next piece while this one is being sent. */
+ * read by an I/O thread of the volume, which is asked for the next piece while this one is being sent.
+ *
+ * Not by sendfile(), though it takes half the time: the kernel goes on sending from the pages of the file for as long as the
+ * client takes, and once nobody has the object any more its blocks are written anew. Nor from a map: there an unreadable page
+ * is a signal, and one that has just left the page cache stops the loop. */
 #include "deliver.h"
 
 #include <errno.h>

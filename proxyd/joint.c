@@ -105,7 +105,7 @@ static void run(struct worker *worker, struct mail *mail)
 {
 	struct joint *j = (struct joint *)((char *)mail - offsetof(struct joint, mail));
 
-	(void)worker;
+	timer_clear(worker, &j->request->disk_timer);
 	j->posted = false;
 	if (j->over)
 		request_run(j->request);       /* it waited for this to end itself */
@@ -119,6 +119,18 @@ static void read_done(struct store_read *disk, ssize_t result)
 
 	j->read = result;
 	worker_post(j->request->worker, &j->mail);
+}
+
+/* The disk does not give the part. A read that is at work ends later, and the request with it. */
+static void read_timeout(struct worker *worker, struct timer *timer)
+{
+	struct request *r = (struct request *)((char *)timer - offsetof(struct request, disk_timer));
+
+	(void)worker;
+	if (object_read_cancel(&r->joint->disk, true))
+		r->joint->posted = false;
+	r->disk_late = true;
+	fail(r, END_disk_timeout);
 }
 
 /* The part's bytes from `offset` on: appends some. >0: how many; 0: the disk is read, wait; <0: they cannot be read. */
@@ -141,8 +153,10 @@ static ssize_t copy_some(struct request *r, uint64_t offset)
 				j->buf = must(malloc(PIECE_MAX));
 			j->disk = (struct store_read){ .done = read_done };
 			j->posted = true;
-			if (object_read_wait(r->part, offset, j->buf, PIECE_MAX, &j->disk) == STORE_OK)
+			if (object_read_wait(r->part, offset, j->buf, PIECE_MAX, &j->disk) == STORE_OK) {
+				timer_set(r->worker, &r->disk_timer, r->location->set.disk_timeout, read_timeout);
 				return 0;
+			}
 			j->posted = false;
 			return -1;
 		}

@@ -213,7 +213,7 @@ def test_slices_that_do_not_come_from_disk_come_from_the_origin(cached, disk, cl
             conn.reply(headers=[('Cache-Control', 'no-store')], body=b'passed')
             return
         first, last = request.headers.get('range')[len('bytes='):].split('-')
-        part = body[int(first):int(last) + 1]
+        part = body[int(first):int(last or len(body)) + 1]
         conn.reply(206, MAX_AGE + [('ETag', '"1"'), ('Content-Range', f'bytes {first}-{int(first) + len(part) - 1}/{len(body)}')], part)
 
     daemon, o = cached(handler, disk=disk, clock=clock, volume_size='64m', volume='ram 16m;', settings='slice 64k; disk_timeout 1s;')
@@ -232,3 +232,31 @@ def test_slices_that_do_not_come_from_disk_come_from_the_origin(cached, disk, cl
     assert len(o.requests) == asked + 1 + 5
     record = [r for r in daemon.records(3) if r['target'] == '/file'][-1]
     assert (record['end'], record['disk_late']) == ('complete', '1')
+
+
+def test_a_part_that_hangs_while_it_is_completed_is_a_cut_answer(cached, disk, clock):
+    body = b''.join(b'%07d ' % i for i in range(375_000))
+
+    def handler(request, conn):
+        if request.target != '/file':
+            conn.reply(headers=[('Cache-Control', 'no-store')], body=b'passed')
+            return
+        first, last = request.headers.get('range')[len('bytes='):].split('-')
+        part = body[int(first):int(last or len(body)) + 1]
+        conn.reply(206, MAX_AGE + [('ETag', '"1"'), ('Content-Range', f'bytes {first}-{int(first) + len(part) - 1}/{len(body)}')], part)
+
+    daemon, o = cached(handler, disk=disk, clock=clock, volume_size='64m', volume='ram 1m;')
+    assert daemon.get('/file', headers=[('Range', 'bytes=0-1999999')]).body == body[:2_000_000]
+    until('the part stored', lambda: daemon.counters()['proxyd_volume_stored_total'] >= 1)
+    daemon.stop()
+    daemon.start()
+    disk.shut()
+    with daemon.client() as waits:
+        waits.request('/file', headers=[('Range', 'bytes=0-2999999')])
+        disk.wait_waiting(1)
+        clock.passes(3)
+        daemon.get('/pass')
+        assert waits.response(cut=True).complete is False
+        disk.open()
+    record = [r for r in daemon.records(3) if r['target'] == '/file'][-1]
+    assert (record['status'], record['end']) == ('206', 'disk_timeout')
