@@ -1,7 +1,8 @@
 /* One batch of the writer, in this order:
  *   1. room: victims are chosen; only if too little is free now do they get commits of their own
  *   2. bodies are written to free blocks, and synced
- *   3. one LMDB transaction deletes victims and dropped records and puts the new ones; commit
+ *   3. one LMDB transaction deletes victims and dropped records, puts the new ones, and moves some old ones behind them (clean.c);
+ *      commit
  *   4. the blocks of what was deleted go to limbo; what was put is marked as stored in the RAM index
  * So a committed record always names blocks with its bytes in them. */
 #include "internal.h"
@@ -21,7 +22,8 @@ struct batch {
 	MDB_txn *txn;
 	struct block_change *changes;
 	size_t change_count, change_room;
-	size_t put_count;
+	uint64_t newest;                        /* the highest generation that was put */
+	uint64_t record_bytes;                  /* as the writer's, after it */
 };
 
 void doomed_push(struct writer *writer, struct doomed doomed)
@@ -45,19 +47,21 @@ static void change_push(struct batch *batch, struct block_change change)
 
 /* ---- the transaction ---- */
 
-/* Deletes the record, if there is one. */
-static int record_delete(struct batch *batch, uint64_t generation)
+/* Deletes the record, if there is one; moved: its blocks are another's. */
+static int record_delete(struct batch *batch, uint64_t generation, bool moved)
 {
 	struct volume *volume = batch->volume;
 	struct record record;
 	struct slice bytes;
+	bool apart;
 	int rc = txn_get(&volume->env, batch->txn, generation, &bytes);
 
 	if (rc != 0)
 		return rc == MDB_NOTFOUND ? 0 : rc;
+	batch->record_bytes -= txn_leaf_bytes(bytes.len, &apart);
 	if (!record_decode(bytes, generation, volume->blocks.total, &record))
 		return txn_delete(&volume->env, batch->txn, generation, true);   /* its blocks are found again at the next start */
-	if (record.extent_count > 0)
+	if (record.extent_count > 0 && !moved)
 		change_push(batch, (struct block_change){ .extents = record_extents(&record), .count = record.extent_count });
 	return txn_delete(&volume->env, batch->txn, generation, record.head_apart);
 }
@@ -71,13 +75,17 @@ static int job_put(struct batch *batch, struct job *job)
 		.head_checksum = record_sum(object->head.ptr, object->head.len, object->key, object->generation),
 		.meta = object->meta, .key_text = object->key_text, .head = object->head, .extent_count = body->extent_count,
 	};
-	int rc = job->replaces > 0 ? record_delete(batch, job->replaces) : 0;
+	int rc = job->replaces > 0 ? record_delete(batch, job->replaces, false) : 0;
+	bool apart;
 
 	if (rc == 0)
 		rc = txn_put(&batch->volume->env, batch->txn, &record, body->extents, false);
 	if (rc == 0 && body->extents && !job->allocated)
 		change_push(batch, (struct block_change){ .shared = body->extents[0].start });
-	batch->put_count++;
+	if (rc == 0)
+		batch->record_bytes += txn_leaf_bytes(record_size(&record), &apart);
+	if (batch->newest < record.generation)
+		batch->newest = record.generation;
 	return rc;
 }
 
@@ -103,17 +111,23 @@ static int batch_commit(struct batch *batch)
 {
 	struct volume *volume = batch->volume;
 	struct writer *writer = &volume->writer;
-	uint64_t start_us = now_us(), pages = 0;
+	uint64_t start_us = now_us(), pages = 0, leaves = 0;
 	int rc = txn_begin_write(&volume->env, &batch->txn);
 
+	batch->record_bytes = writer->record_bytes;
+	batch->newest = 0;
+	if (rc == 0)
+		rc = cleaner_find(volume, batch->txn);
 	for (size_t i = 0; rc == 0 && i < writer->doomed_count; i++)
-		rc = record_delete(batch, writer->doomed[i].generation);
+		rc = record_delete(batch, writer->doomed[i].generation, writer->doomed[i].moved);
 	for (struct job *job = batch->jobs; rc == 0 && job; job = job->next)
 		if (job->kind == JOB_PUT && job->current && job->err == STORE_OK)
 			rc = job_put(batch, job);
 		else if (job->kind == JOB_RULE)
 			rc = txn_put_rule(&volume->env, batch->txn, job->rule, job->rule->clock);
-	if (rc == 0 && (rc = txn_touch(&volume->env, batch->txn)) == 0 && (rc = txn_pages(&volume->env, batch->txn, &pages)) == 0)
+	if (rc == 0)
+		rc = cleaner_move(volume, batch->txn, batch->newest, &batch->record_bytes);
+	if (rc == 0 && (rc = txn_touch(&volume->env, batch->txn)) == 0 && (rc = txn_pages(&volume->env, batch->txn, &pages, &leaves)) == 0)
 		rc = txn_commit(&batch->txn);
 	txn_abort(&batch->txn);
 	if (rc == 0) {
@@ -121,11 +135,14 @@ static int batch_commit(struct batch *batch)
 		writer->last_commit = env_last_commit(&volume->env);
 		writer->unsynced = true;
 		writer->index_pages = pages;
+		writer->index_leaves = leaves;
+		writer->record_bytes = batch->record_bytes;
 		writer->doomed_count = 0;
 		writer->doomed_blocks = 0;
 		volume_commit_took(volume, now_us() - start_us);
 	}
 	changes_drop(batch, rc == 0);
+	cleaner_end(volume, rc == 0);
 	return rc;
 }
 
@@ -279,6 +296,24 @@ static void batch_finish(struct volume *volume, struct job *jobs, enum store_err
 	fault_batch_over(volume, rc, err, stored);
 }
 
+/* What makes the map too full is left out, or makes room: first what was to be moved, then victims. */
+static int batch_try(struct batch *batch, size_t puts)
+{
+	struct volume *volume = batch->volume;
+	bool moving = cleaner_begin(volume, puts);
+	int rc = batch_commit(batch);
+
+	if (moving && env_error(rc) == STORE_INDEX_FULL) {
+		cleaner_yield(&volume->writer.cleaner);
+		rc = batch_commit(batch);
+	}
+	if (env_error(rc) == STORE_INDEX_FULL) {
+		index_relieve(volume);
+		rc = batch_commit(batch);
+	}
+	return rc;
+}
+
 void batch_store(struct volume *volume, struct job *jobs)
 {
 	struct batch batch = { .volume = volume, .jobs = jobs };
@@ -312,13 +347,8 @@ void batch_store(struct volume *volume, struct job *jobs)
 		err = bodies_write(volume, jobs);
 	}
 	/* Set aside or not: what was dropped must not come back, and purges hold; the index may still work. */
-	if (!shut) {
-		rc = batch_commit(&batch);
-		if (env_error(rc) == STORE_INDEX_FULL) {
-			index_relieve(volume);
-			rc = batch_commit(&batch);
-		}
-	}
+	if (!shut)
+		rc = batch_try(&batch, dead ? 0 : puts);
 	free(batch.changes);
 	batch_finish(volume, jobs, err, rc);
 }

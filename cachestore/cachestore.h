@@ -123,6 +123,7 @@ struct volume_stat {
 	/* hits_disk: loaded, or found with its body on disk. puts: queued for the writer; of these stored, or dropped_error
 	 * (what object_finish() refused is in neither). */
 	uint64_t gets, hits_ram, hits_disk, puts, stored, evicted, dropped_damaged, dropped_error;
+	uint64_t moved;                                /* records that were written anew so that the index stays dense */
 	uint64_t commits, commit_us_p50, commit_us_p99, commit_us_max;   /* percentiles to a fifth, rounded up */
 	uint64_t purges, purged;                       /* calls of volume_purge(); objects that hard ones took out */
 	uint64_t purge_rules, purge_rules_max;         /* in force now; the bound */

@@ -106,7 +106,7 @@ static int shrink_round(struct env *env, uint32_t block_total, uint64_t drop, ui
 		txn_abort(&txn);
 	}
 	if (rc == 0 && (rc = txn_begin_read(env, &txn)) == 0)
-		rc = txn_pages(env, txn, ret_pages);
+		rc = txn_pages(env, txn, ret_pages, NULL);
 	txn_abort(&txn);
 	*ret_kept = shrink.good > drop ? shrink.good - drop : 0;
 	free(shrink.doomed);

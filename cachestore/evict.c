@@ -62,7 +62,7 @@ bool evict_one(struct volume *volume, struct doomed *ret_victim)
 		pthread_mutex_lock(&shard->lock);
 		entry = shard_victim(shard);
 		if (entry)
-			victim = (struct doomed){ entry->key, entry->generation, entry->blocks };
+			victim = (struct doomed){ .key = entry->key, .generation = entry->generation, .blocks = entry->blocks };
 		pthread_mutex_unlock(&shard->lock);
 		/* In between it may have been replaced: then its record goes with the replacement. */
 		if (victim.generation > 0 && index_remove(volume, victim.key, victim.generation) == victim.generation) {

@@ -2,7 +2,17 @@
  *
  * Invariant: when an entry that may have a record on disk is replaced or removed, a job of the writer follows that deletes
  * the record (for a victim of eviction: the writer does it itself). So what is not here is not on disk for long, and a
- * record is current only while an entry has its generation. */
+ * record is current only while an entry has its generation.
+ *
+ * An entry has two numbers. Its generation says where the record lies, and grows when the cleaner moves the record (clean.c).
+ * Its version says which object it is: given when the object is published, the same as long as the entry lives, and carried
+ * by every object that is made of the record. So
+ *   - who has an object asks by version (to refresh, to drop, after damage, after a purge), and moves are nothing to them;
+ *   - who has a record asks by generation: one that has been moved is not current, and is looked for again;
+ *   - a generation that was taken out of here (to be deleted, to be replaced) is where the record lay then: whether that is
+ *     before or after a move is decided by index_move(), under the lock.
+ * What is published gets a higher generation than any move that saw the entry before (GENERATION_STEP): of two records of a
+ * key which a crash leaves, the higher is right. */
 #include "internal.h"
 
 enum { ENTRIES_FIRST = 64 };
@@ -118,7 +128,7 @@ static struct object *entry_remove(struct volume *volume, struct shard *shard, s
 	return object;
 }
 
-bool index_publish(struct volume *volume, struct object *object, uint64_t over, uint64_t *ret_replaced)
+bool index_publish(struct volume *volume, struct object *object, const struct object *over, uint64_t *ret_replaced)
 {
 	struct shard *shard = index_shard(volume, object->key);
 	struct object *old = NULL;
@@ -128,7 +138,7 @@ bool index_publish(struct volume *volume, struct object *object, uint64_t over, 
 	*ret_replaced = 0;
 	pthread_mutex_lock(&shard->lock);
 	entry = index_find(shard, object->key);
-	if (entry && entry->generation > over)
+	if (entry && over && entry->version != over->version)
 		published = false;
 	else {
 		if (entry) {
@@ -137,8 +147,9 @@ bool index_publish(struct volume *volume, struct object *object, uint64_t over, 
 		}
 		entry = entry_add(volume, shard, object->key);
 		/* Given under the lock: of two objects of one key the one that stays has the higher number. */
-		object->generation = atomic_fetch_add(&volume->generation, 1) + 1;
-		entry->generation = object->generation;
+		entry->generation = atomic_fetch_add(&volume->generation, GENERATION_STEP) + GENERATION_STEP;
+		entry->version = object->version = version_of(entry->generation);
+		object->generation = entry->generation;
 		entry->object = object_ref(object);
 		entry->verified = true;
 	}
@@ -174,7 +185,8 @@ void index_stored(struct volume *volume, struct object *object, uint32_t blocks)
 	object_unref(&leaves);
 }
 
-uint64_t index_remove(struct volume *volume, struct store_key key, uint64_t generation)
+/* generation 0: any; of NULL: any. */
+static uint64_t remove_if(struct volume *volume, struct store_key key, uint64_t generation, const struct object *of)
 {
 	struct shard *shard = index_shard(volume, key);
 	struct object *object = NULL;
@@ -183,7 +195,7 @@ uint64_t index_remove(struct volume *volume, struct store_key key, uint64_t gene
 
 	pthread_mutex_lock(&shard->lock);
 	entry = index_find(shard, key);
-	if (entry && (generation == 0 || entry->generation == generation)) {
+	if (entry && (generation == 0 || entry->generation == generation) && (!of || entry->version == of->version)) {
 		removed = entry->generation;
 		object = entry_remove(volume, shard, entry);
 	}
@@ -192,12 +204,37 @@ uint64_t index_remove(struct volume *volume, struct store_key key, uint64_t gene
 	return removed;
 }
 
-bool index_is_current(struct volume *volume, struct store_key key, uint64_t generation)
+uint64_t index_remove(struct volume *volume, struct store_key key, uint64_t generation)
 {
-	return index_generation(volume, key) == generation;
+	return remove_if(volume, key, generation, NULL);
 }
 
-uint64_t index_generation(struct volume *volume, struct store_key key)
+uint64_t index_remove_object(struct volume *volume, const struct object *object)
+{
+	return atomic_load(&object->generation) > 0 ? remove_if(volume, object->key, 0, object) : 0;
+}
+
+bool index_move(struct volume *volume, struct store_key key, uint64_t from, uint64_t to)
+{
+	struct shard *shard = index_shard(volume, key);
+	struct entry *entry;
+	bool moved;
+
+	pthread_mutex_lock(&shard->lock);
+	entry = index_find(shard, key);
+	moved = entry && entry->generation == from;
+	if (moved)
+		entry->generation = to;
+	pthread_mutex_unlock(&shard->lock);
+	return moved;
+}
+
+bool index_is_current(struct volume *volume, struct store_key key, uint64_t generation)
+{
+	return index_generation(volume, key, NULL) == generation;
+}
+
+uint64_t index_generation(struct volume *volume, struct store_key key, uint32_t *ret_version)
 {
 	struct shard *shard = index_shard(volume, key);
 	const struct entry *entry;
@@ -206,6 +243,8 @@ uint64_t index_generation(struct volume *volume, struct store_key key)
 	pthread_mutex_lock(&shard->lock);
 	entry = index_find(shard, key);
 	generation = entry ? entry->generation : 0;
+	if (entry && ret_version)
+		*ret_version = entry->version;
 	pthread_mutex_unlock(&shard->lock);
 	return generation;
 }
@@ -222,6 +261,7 @@ uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t gene
 	}
 	entry = entry_add(volume, shard, key);
 	entry->generation = generation;
+	entry->version = version_of(generation);
 	entry->blocks = blocks;
 	entry->state = ENTRY_STORED;
 	entry->verified = verified;
@@ -302,7 +342,7 @@ struct object *index_admit(struct volume *volume, struct object *object)
 
 	pthread_mutex_lock(&shard->lock);
 	entry = index_find(shard, object->key);
-	if (entry && entry->generation == object->generation) {
+	if (entry && entry->version == object->version) {
 		entry->verified = true;
 		if (entry->object)
 			out = object_ref(entry->object);

@@ -4,12 +4,13 @@
  *   volume.c   open, close, stat; folder.c the files; env.c the LMDB environment; salvage.c after a crash; scan.c the start
  *   object.c   objects and their life; body.c bytes of a body: chunks in memory, extents on disk, waiters
  *   index.c    RAM index: key -> entry; ram.c which whole objects stay in memory; evict.c which leave the disk
- *   writer.c   the thread that stores (queue, batches); batch.c one batch; gather.c its bodies; loader.c the threads that read
+ *   writer.c   the thread that stores (queue, batches); batch.c one batch; gather.c its bodies; clean.c what it moves so that
+ *              the index stays dense; loader.c the threads that read
  *   fault.c    what is not stored after all, a volume that is set aside, and its way back
  *   txn.c      the only file that calls mdb_txn_*; record.c object <-> bytes; blocks.c who owns which block
  *   rules.c    the purges in force; purge.c what callers ask of them; purger.c the thread that counts, drops and tidies
  *
- * Locks, none of which is held while another is taken:
+ * Locks, none of which is held while another is taken, but for cleaner->still, which comes before all others:
  *   shard->lock    the entries of a shard, its two SIEVE queues, object->ram_*
  *   body->lock     waiters of a body (wake() is called with it held)
  *   blocks->pin_lock, writer->lock, loader->lock, rules->lock, purger->lock */
@@ -29,6 +30,7 @@
 enum {
 	FORMAT_VERSION = 2,
 	BLOCK_BYTES = 4096,
+	PAGE_BYTES = 4096,                   /* of LMDB */
 	SHARDS_MAX = 64, SHARDS_MIN = 4,     /* powers of two */
 	SHARD_BYTES = 16 * 1024 * 1024,      /* of the volume: in smaller shards SIEVE has nothing to choose from */
 	RUN_BLOCKS_MIN = 4,                  /* 16 KB: shorter runs only when there are no others */
@@ -124,11 +126,12 @@ struct object {                                 /* a hit touches the first 64 by
 	struct slice key_text, head;            /* in this allocation */
 	struct body *body;
 	struct volume *volume;                  /* NULL: memory only; kept alive by the body */
-	_Atomic uint64_t generation;            /* given when it is published; 0: never was */
+	_Atomic uint64_t generation;            /* where its record was put, or was loaded from; 0: never was published */
 	_Atomic uint64_t judged;                /* the clock of purges it was last held against, and what they say: purge.c */
 	struct store_key key;
 	struct object_meta meta;                /* tags in this allocation */
 	size_t own_bytes;                       /* of this allocation */
+	uint32_t version;                       /* as its entry's in the index; set before generation is */
 	/* under the shard's lock */
 	struct object *ram_newer, *ram_older;
 	uint64_t ram_bytes;                     /* what it counts in the RAM tier; 0: not in it */
@@ -138,15 +141,24 @@ struct object *object_make(struct volume *volume, struct store_key key, struct s
 uint64_t object_bytes(const struct object *object);
 
 /* ---- RAM index (index.c), the queue of what is in memory (ram.c) ---- */
-enum { NONE = UINT32_MAX };
+enum {
+	NONE = UINT32_MAX,
+	GENERATION_STEP = 4096,                 /* of what is published; numbers between are for records that are moved */
+};
+/* Comes again after 2^32 puts, and is compared under one key. */
+static inline uint32_t version_of(uint64_t generation)
+{
+	return (uint32_t)(generation / GENERATION_STEP);
+}
 enum entry_state { ENTRY_FREE, ENTRY_PENDING /* waits for the writer; object is there */, ENTRY_STORED };
 struct entry {
 	struct store_key key;
 	struct object *object;                  /* one reference; NULL: on disk only */
-	uint64_t generation;
+	uint64_t generation;                    /* where its record lies */
 	uint32_t blocks;                        /* on disk */
 	uint32_t chain;                         /* of the hash slot, or of free entries */
 	uint32_t newer, older;                  /* SIEVE queue of the disk */
+	uint32_t version;                       /* which object: version_of() the generation it was published under */
 	uint8_t state;
 	bool used;                              /* since the hand went by */
 	bool verified;                          /* the body's checksum was right once since the volume was opened */
@@ -165,15 +177,20 @@ struct shard *index_shard(struct volume *volume, struct store_key key);
 struct entry *index_find(struct shard *shard, struct store_key key);       /* lock held; NULL: none */
 void index_init(struct volume *volume);
 void index_free(struct volume *volume);
-/* Gives the object its generation and puts it under its key as PENDING, unless something newer than `over` is there.
- * *ret_replaced: what was there; 0: nothing. */
-bool index_publish(struct volume *volume, struct object *object, uint64_t over, uint64_t *ret_replaced);
+/* Gives the object its generation and puts it under its key as PENDING, unless another one than `over` is there (NULL: in
+ * any case). *ret_replaced: the generation of what was there; 0: nothing. */
+bool index_publish(struct volume *volume, struct object *object, const struct object *over, uint64_t *ret_replaced);
 /* The writer committed it: it moves to the RAM tier, or out of memory. */
 void index_stored(struct volume *volume, struct object *object, uint32_t blocks);
 /* Removes what is under the key with exactly this generation; 0: whatever is there. Returns its generation, 0: nothing. */
 uint64_t index_remove(struct volume *volume, struct store_key key, uint64_t generation);
+/* The same for what the object is, wherever its record lies by now. */
+uint64_t index_remove_object(struct volume *volume, const struct object *object);
+/* The record lies under `to` from now on. False: it is not current any more. The cleaner. */
+bool index_move(struct volume *volume, struct store_key key, uint64_t from, uint64_t to);
 bool index_is_current(struct volume *volume, struct store_key key, uint64_t generation);
-uint64_t index_generation(struct volume *volume, struct store_key key);      /* of what is under the key; 0: nothing */
+/* Of what is under the key; 0: nothing. ret_version may be NULL. */
+uint64_t index_generation(struct volume *volume, struct store_key key, uint32_t *ret_version);
 /* At start only, in order of generation. Returns what it replaced of the same key; 0: nothing. */
 uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified);
 /* volume_get() without its counters. */
@@ -183,7 +200,8 @@ bool index_is_verified(struct volume *volume, struct store_key key);
  * one, or another that was faster), or NULL when it is not current any more. Takes the caller's reference. */
 struct object *index_admit(struct volume *volume, struct object *object);
 
-struct doomed { struct store_key key; uint64_t generation; uint32_t blocks; };   /* a record to delete, or older ones */
+/* A record to delete. moved: its blocks stay, they are those of the same record at another place. */
+struct doomed { struct store_key key; uint64_t generation; uint32_t blocks; bool moved; };
 /* The next victim of SIEVE, out of the index. False: nothing can be evicted. evict.c */
 bool evict_one(struct volume *volume, struct doomed *ret_victim);
 void sieve_link(struct shard *shard, uint32_t at);         /* as the newest; lock held */
@@ -238,7 +256,8 @@ struct record {
 	const unsigned char *extents;           /* encoded: record_extent() */
 	uint32_t extent_count;
 };
-enum { RECORD_FIXED = 128, RECORD_MAX = RECORD_FIXED + EXTENTS_MAX * 8 + STORE_KEY_MAX + STORE_TAGS_MAX + HEAD_INLINE_MAX };
+enum { RECORD_FIXED = 128, RECORD_MAX = RECORD_FIXED + EXTENTS_MAX * 8 + STORE_KEY_MAX + STORE_TAGS_MAX + HEAD_INLINE_MAX,
+	RECORD_SUM = 8 };                       /* bytes of the checksum behind it */
 size_t record_size(const struct record *record);
 /* out has record_size() bytes. */
 void record_encode(const struct record *record, const struct extent *extents, unsigned char *out);
@@ -283,7 +302,11 @@ int txn_get_head(struct env *env, MDB_txn *txn, const struct record *record, str
 int txn_put(struct env *env, MDB_txn *txn, struct record *record, const struct extent *extents, bool in_order);
 int txn_delete(struct env *env, MDB_txn *txn, uint64_t generation, bool head_apart);
 int txn_touch(struct env *env, MDB_txn *txn);   /* so that the commit is one */
-int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages);
+/* Pages of records, heads and rules; ret_leaves (may be NULL): leaves of the table of records. */
+int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages, uint64_t *ret_leaves);
+/* What a record of so many bytes takes of its leaf. apart: it has pages of its own, the leaf names them. */
+enum { LEAF_BYTES = PAGE_BYTES - 16 };
+size_t txn_leaf_bytes(size_t record_bytes, bool *ret_apart);
 /* Each record, the oldest first; stops when visit returns nonzero, and returns that. */
 typedef int (*record_visit)(void *arg, uint64_t generation, struct slice bytes);
 int txn_each(struct env *env, MDB_txn *txn, record_visit visit, void *arg);
@@ -310,6 +333,20 @@ struct job {
 	struct rule_row *rule;                  /* RULE */
 	enum store_err *ret_err;                /* RULE: set before volume_flush() returns; may be NULL */
 };
+/* clean.c */
+struct move { struct store_key key; uint64_t from, to; uint32_t start; bool has_blocks; };
+struct cleaner {
+	pthread_mutex_t still;                  /* held over a batch that moves records, and over what must see each just once */
+	size_t budget;                          /* of this batch, as all that follows; 0: nothing moves, and still is not held */
+	uint64_t hand;                          /* the last record looked at */
+	uint64_t last;                          /* the last generation given */
+	unsigned rest;                          /* batches without moves, since the map was full */
+	uint64_t *found;                        /* records of sparse leaves */
+	size_t found_count, found_room;
+	struct move *moves;
+	size_t move_count, move_room;
+	unsigned char *record;                  /* room for one, and for a head */
+};
 struct writer {
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -326,7 +363,9 @@ struct writer {
 	size_t doomed_count, doomed_room;
 	uint64_t doomed_blocks;
 	uint64_t commits;                       /* since the volume was opened */
-	uint64_t index_pages;
+	uint64_t index_pages, index_leaves;
+	uint64_t record_bytes;                  /* txn_leaf_bytes() of all records */
+	struct cleaner cleaner;
 	uint64_t reader_check_us;
 	uint64_t last_commit;                   /* LMDB's number of it */
 	bool unsynced;
@@ -356,6 +395,19 @@ void gather_end(struct gather *gather);         /* writes the rest, frees */
 void doomed_push(struct writer *writer, struct doomed doomed);
 /* A commit of what is to be deleted, or of nothing. 0, an errno, or an MDB error. */
 int batch_relief(struct volume *volume);
+
+void cleaner_init(struct cleaner *cleaner);
+void cleaner_release(struct cleaner *cleaner);
+/* Before a batch of `puts` records: decides whether, and how much, its commit moves. */
+bool cleaner_begin(struct volume *volume, size_t puts);
+/* In the transaction, before it has changed anything: finds what shall be moved. */
+int cleaner_find(struct volume *volume, MDB_txn *txn);
+/* Behind the puts, of which `newest` is the highest generation; 0: there are none, and nothing moves. *record_bytes grows. */
+int cleaner_move(struct volume *volume, MDB_txn *txn, uint64_t newest, uint64_t *record_bytes);
+/* After the commit: the index points to the new places, the old ones are doomed. Not committed: as if nothing had been. */
+void cleaner_end(struct volume *volume, bool committed);
+/* A transaction that moved ran into the end of the map: moves wait a while. */
+void cleaner_yield(struct cleaner *cleaner);
 
 /* ---- faults (fault.c) ---- */
 /* The index is damaged: for good. Or the disk keeps failing. Any thread. */
@@ -411,8 +463,9 @@ bool loader_start(struct volume *volume);
 void loader_stop(struct volume *volume);
 enum store_err loader_read(struct object *object, uint64_t offset, void *buf, size_t len, struct store_read *read);
 bool loader_read_cancel(struct store_read *read, bool late);
-/* The object's bytes are wrong, or cannot be read: out of the index, counted, told. */
-void loader_damaged(struct volume *volume, struct store_key key, uint64_t generation);
+/* A record or its body is wrong, or cannot be read: `removed` from the index for that (0: it was not there any more) is
+ * deleted, counted, told. */
+void loader_damaged(struct volume *volume, uint64_t removed);
 
 /* ---- purges (rules.c, purge.c, purger.c) ---- */
 enum {
@@ -511,7 +564,8 @@ enum purged purge_rules(struct volume *volume, struct slice key_text, const stru
 bool purge_takes(struct volume *volume, struct object *object);
 /* It must not be published. */
 bool purge_forbids(struct volume *volume, struct object *object);
-void purge_drop(struct volume *volume, struct store_key key, uint64_t generation);
+/* `removed` of the index for a hard purge; 0: it was not there any more. */
+void purge_drop(struct volume *volume, struct store_key key, uint64_t removed);
 bool purge_is_bookkeeping(const struct volume *volume, const struct object_meta *meta);
 void purger_init(struct volume *volume);
 bool purger_start(struct volume *volume);
@@ -549,7 +603,7 @@ struct volume {
 	_Atomic uint32_t ram_turn, evict_turn;
 	_Atomic uint64_t generation;            /* the last one given */
 	_Atomic uint64_t objects, ram_bytes, fill_bytes;
-	_Atomic uint64_t hits_disk, puts, stored, evicted, dropped_damaged, dropped_error, commits, commit_us_max;
+	_Atomic uint64_t hits_disk, puts, stored, evicted, moved, dropped_damaged, dropped_error, commits, commit_us_max;
 	_Atomic uint32_t commit_times[COMMIT_TIMES];   /* by quarters of octaves of microseconds */
 	_Atomic uint64_t event_us[EVENT_COUNT];
 	_Atomic uint64_t lost_objects[STORE_LOSS_COUNT], lost_bytes[STORE_LOSS_COUNT], read_errors, set_aside, retries;

@@ -207,10 +207,8 @@ bool loader_read_cancel(struct store_read *read, bool late)
 	return true;
 }
 
-void loader_damaged(struct volume *volume, struct store_key key, uint64_t generation)
+void loader_damaged(struct volume *volume, uint64_t removed)
 {
-	uint64_t removed = index_remove(volume, key, generation);
-
 	if (removed == 0)
 		return;
 	writer_push_drop(volume, removed);
@@ -297,7 +295,8 @@ static enum tried load_try(struct reading *reading, const struct load_job *job, 
 {
 	struct volume *volume = reading->volume;
 	struct object *object = NULL;
-	uint64_t generation = index_generation(volume, job->key);
+	uint32_t version = 0;
+	uint64_t generation = index_generation(volume, job->key, &version);
 	bool verify;
 	int rc;
 
@@ -312,7 +311,7 @@ static enum tried load_try(struct reading *reading, const struct load_job *job, 
 	if (rc == MDB_CORRUPTED && !index_is_current(volume, job->key, generation))
 		return TRY_AGAIN;
 	if (rc == MDB_CORRUPTED) {
-		loader_damaged(volume, job->key, generation);
+		loader_damaged(volume, index_remove(volume, job->key, generation));
 		return TRIED;
 	}
 	if (rc != 0) {
@@ -320,6 +319,7 @@ static enum tried load_try(struct reading *reading, const struct load_job *job, 
 			volume_fail(volume, STORE_DAMAGED, mdb_strerror(rc));
 		return TRIED;
 	}
+	object->version = version;
 	/* Checked before the bytes are read, and again after: only blocks of a current record hold what it says. */
 	if (!index_is_current(volume, job->key, generation)) {
 		object_unref(&object);
@@ -331,7 +331,7 @@ static enum tried load_try(struct reading *reading, const struct load_job *job, 
 		return TRY_LONG;
 	}
 	if ((object->body->in_memory && !body_load(object->body)) || (verify && !body_verify(object->body))) {
-		loader_damaged(volume, job->key, generation);
+		loader_damaged(volume, index_remove_object(volume, object));
 		object_unref(&object);
 		return TRIED;
 	}
@@ -379,7 +379,7 @@ static void read_run(struct volume *volume, struct load_job *job)
 	if (!job->buf)
 		body_read_ahead(job->object->body, job->offset, job->len);
 	else if ((n = body_read_disk(job->object->body, job->offset, job->buf, job->len, 0)) < 0) {
-		loader_damaged(volume, job->object->key, job->object->generation);
+		loader_damaged(volume, index_remove_object(volume, job->object));
 		n = -EIO;
 	}
 	if (read) {

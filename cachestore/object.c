@@ -127,7 +127,7 @@ static uint64_t put_bytes(const struct object *object)
 }
 
 /* Publishes and queues, or neither. */
-static enum store_err object_put(struct object *object, uint64_t over)
+static enum store_err object_put(struct object *object, const struct object *over)
 {
 	struct volume *volume = object->volume;
 	uint64_t bytes = put_bytes(object), replaced;
@@ -168,7 +168,7 @@ enum store_err object_finish(struct object *object)
 	}
 	body_end(body, OBJECT_WHOLE);
 	if (object->volume)
-		err = object_put(object, UINT64_MAX);
+		err = object_put(object, NULL);
 	if (err != STORE_OK)
 		body_uncharge(body);
 	return err;
@@ -181,7 +181,7 @@ enum store_err object_refresh(struct object *object, const struct object_meta *m
 		&& atomic_load(&object->body->state) == OBJECT_WHOLE;
 	struct object *fresh = object_make(storable ? object->volume : NULL, object->key, object->key_text, &born, head,
 		body_ref(object->body));
-	enum store_err err = storable ? object_put(fresh, object->generation) : head.len > STORE_HEAD_MAX ? STORE_TOO_LARGE
+	enum store_err err = storable ? object_put(fresh, object) : head.len > STORE_HEAD_MAX ? STORE_TOO_LARGE
 		: object->volume ? STORE_REPLACED : STORE_OK;
 
 	if (err != STORE_OK)
@@ -240,7 +240,7 @@ ssize_t object_read(struct object *object, uint64_t offset, void *buf, size_t le
 		return n;
 	if (n == -EOPNOTSUPP || n == -EINVAL)     /* file systems without RWF_NOWAIT: the I/O thread has no such flag */
 		return -EAGAIN;
-	loader_damaged(body->volume, object->key, object->generation);
+	loader_damaged(body->volume, index_remove_object(body->volume, object));
 	return -EIO;
 }
 

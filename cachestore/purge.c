@@ -79,11 +79,11 @@ bool volume_was_purged(struct volume *volume, struct store_key key)
 	return ghosts && atomic_compare_exchange_strong(&ghosts[key.lo % GHOSTS], &here, 0);
 }
 
-void purge_drop(struct volume *volume, struct store_key key, uint64_t generation)
+void purge_drop(struct volume *volume, struct store_key key, uint64_t removed)
 {
-	if (index_remove(volume, key, generation) == 0)
+	if (removed == 0)
 		return;
-	writer_push_drop(volume, generation);
+	writer_push_drop(volume, removed);
 	ghost_add(volume, key);
 	atomic_fetch_add(&volume->rules.purged, 1);
 }
@@ -92,7 +92,7 @@ bool purge_takes(struct volume *volume, struct object *object)
 {
 	if (purge_judge(volume, object) != PURGED_hard)
 		return false;
-	purge_drop(volume, object->key, atomic_load(&object->generation));
+	purge_drop(volume, object->key, index_remove_object(volume, object));
 	return true;
 }
 

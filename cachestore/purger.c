@@ -67,7 +67,7 @@ struct url_count { struct volume *volume; struct purge_job *job; struct store_ke
 static int url_key(struct url_count *count, struct store_key key, bool first)
 {
 	struct volume *volume = count->volume;
-	uint64_t clock, generation = index_generation(volume, key);
+	uint64_t clock, generation = index_generation(volume, key, NULL);
 	enum purged purged = PURGED_no;
 	struct slice bytes, head;
 	struct record record;
@@ -87,7 +87,7 @@ static int url_key(struct url_count *count, struct store_key key, bool first)
 	}
 	txn_reader_reset(volume->env.scanner);
 	if (purged == PURGED_hard)
-		purge_drop(volume, key, generation);
+		purge_drop(volume, key, index_remove(volume, key, generation));
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
@@ -105,9 +105,11 @@ static int url_purge(struct volume *volume, struct purge_job *job)
 	int rc;
 
 	count.related = must(malloc(RELATED_MAX * sizeof(*count.related)));
+	pthread_mutex_lock(&volume->writer.cleaner.still);
 	rc = url_keys(&count, store_key_make(job->purge.text), true);
 	for (size_t i = 0; rc == 0 && i < count.related_count; i++)
 		rc = url_keys(&count, count.related[i], false);
+	pthread_mutex_unlock(&volume->writer.cleaner.still);
 	free(count.related);
 	return rc;
 }
@@ -161,7 +163,7 @@ static int pass_run(struct volume *volume, bool drop)
 			txn_reader_reset(volume->env.scanner);
 		}
 		for (size_t i = 0; i < pass->doomed_count; i++)
-			purge_drop(volume, pass->doomed[i].key, pass->doomed[i].generation);
+			purge_drop(volume, pass->doomed[i].key, index_remove(volume, pass->doomed[i].key, pass->doomed[i].generation));
 		pass->dropped += pass->doomed_count;
 		pass->doomed_count = 0;
 		if (pass->dropped >= DROPS_PER_FLUSH) {   /* the queue is for what is put, too */
@@ -202,12 +204,18 @@ static void rules_tidy(struct volume *volume, bool dropped)
 	}
 }
 
-/* Counts for every rule what it concerns; when dropping, what is left of it then. */
+/* Counts for every rule what it concerns; when dropping, what is left of it then. Nothing is moved meanwhile: a record that
+ * went on before the pass would be counted twice. */
 static int pass_and_count(struct volume *volume, bool drop)
 {
+	int rc;
+
 	volume->purger.pass_us = now_us();
 	rules_clear_counts(&volume->rules);
-	return pass_run(volume, drop);
+	pthread_mutex_lock(&volume->writer.cleaner.still);
+	rc = pass_run(volume, drop);
+	pthread_mutex_unlock(&volume->writer.cleaner.still);
+	return rc;
 }
 
 static void drop_and_tidy(struct volume *volume)

@@ -12,7 +12,7 @@
 
 #include <endian.h>
 
-enum { SUM_BYTES = 8, HEAD_APART = 1 };
+enum { HEAD_APART = 1 };
 
 static void put16(unsigned char *at, uint16_t value) { value = htole16(value); memcpy(at, &value, 2); }
 static void put32(unsigned char *at, uint32_t value) { value = htole32(value); memcpy(at, &value, 4); }
@@ -32,7 +32,7 @@ uint64_t record_sum(const void *bytes, size_t len, struct store_key key, uint64_
 size_t record_size(const struct record *record)
 {
 	return RECORD_FIXED + (size_t)record->extent_count * 8 + record->key_text.len + record->meta.tags.len
-		+ (record->head_apart ? 0 : record->head.len) + SUM_BYTES;
+		+ (record->head_apart ? 0 : record->head.len) + RECORD_SUM;
 }
 
 void record_encode(const struct record *record, const struct extent *extents, unsigned char *out)
@@ -133,7 +133,7 @@ bool record_decode(struct slice bytes, uint64_t generation, uint32_t block_total
 	uint32_t head_len, key_len, tags_len;
 	struct record record = { .generation = generation };
 
-	if (bytes.len < RECORD_FIXED + SUM_BYTES || bytes.len > RECORD_MAX + SUM_BYTES || in[0] != FORMAT_VERSION || in[1] > HEAD_APART)
+	if (bytes.len < RECORD_FIXED + RECORD_SUM || bytes.len > RECORD_MAX + RECORD_SUM || in[0] != FORMAT_VERSION || in[1] > HEAD_APART)
 		return false;
 	fixed_decode(in, &record);
 	head_len = get32(in + 4);
@@ -151,7 +151,7 @@ bool record_decode(struct slice bytes, uint64_t generation, uint32_t block_total
 		return false;
 	if (!record.head_apart)
 		record.head.ptr = record.meta.tags.ptr + tags_len;
-	if (get64(in + bytes.len - SUM_BYTES) != record_sum(in, bytes.len - SUM_BYTES, record.key, generation)
+	if (get64(in + bytes.len - RECORD_SUM) != record_sum(in, bytes.len - RECORD_SUM, record.key, generation)
 		|| !extents_fit(&record, block_total))
 		return false;
 	*ret_record = record;

@@ -39,6 +39,7 @@ static int scan_visit(void *arg, uint64_t generation, struct slice bytes)
 	struct blocks *blocks = &scan->volume->blocks;
 	struct record record;
 	struct found found = { .generation = generation, .kind = FOUND_DAMAGED };
+	bool apart;
 
 	if (record_decode(bytes, generation, UINT32_MAX, &record)) {
 		found.key = record.key;
@@ -57,6 +58,7 @@ static int scan_visit(void *arg, uint64_t generation, struct slice bytes)
 			scan->conflicts++;
 		}
 	}
+	scan->volume->writer.record_bytes += txn_leaf_bytes(bytes.len, &apart);
 	scan->generation = generation;
 	if (scan->count == scan->room) {
 		scan->room = scan->room ? scan->room * 2 : 4096;
@@ -125,7 +127,9 @@ static int scan_delete(struct scan *scan)
 {
 	struct env *env = &scan->volume->env;
 	MDB_txn *txn = NULL;
+	struct slice bytes;
 	size_t in_txn = 0;
+	bool apart;
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < scan->count; i++) {
@@ -133,7 +137,10 @@ static int scan_delete(struct scan *scan)
 
 		if (found->kind == FOUND_GOOD || (!txn && (rc = txn_begin_write(env, &txn)) != 0))
 			continue;
-		rc = txn_delete(env, txn, found->generation, true);   /* there may be a head */
+		if ((rc = txn_get(env, txn, found->generation, &bytes)) == 0) {
+			scan->volume->writer.record_bytes -= txn_leaf_bytes(bytes.len, &apart);
+			rc = txn_delete(env, txn, found->generation, true);   /* there may be a head */
+		}
 		if (rc == 0 && ++in_txn % DELETES_PER_TXN == 0)
 			rc = txn_commit(&txn);
 	}
@@ -177,7 +184,7 @@ int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted)
 	int rc;
 
 	if ((rc = txn_begin_read(&volume->env, &txn)) == 0
-		&& (rc = txn_pages(&volume->env, txn, &volume->writer.index_pages)) == 0)
+		&& (rc = txn_pages(&volume->env, txn, &volume->writer.index_pages, &volume->writer.index_leaves)) == 0)
 		rc = txn_each(&volume->env, txn, scan_visit, &scan);
 	if (rc == 0)
 		scan_index(&scan, verified);
@@ -195,7 +202,7 @@ int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted)
 		damaged += found->kind == FOUND_DAMAGED || found->kind == FOUND_CONFLICT;
 	}
 	if (rc == 0) {
-		atomic_store(&volume->generation, scan.generation);
+		atomic_store(&volume->generation, (scan.generation / GENERATION_STEP + 1) * GENERATION_STEP);
 		atomic_store(&volume->dropped_damaged, damaged);
 		*ret_deleted = deleted;
 	} else

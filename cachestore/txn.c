@@ -145,7 +145,16 @@ int txn_touch(struct env *env, MDB_txn *txn)
 	return mdb_put(txn, env->misc, &name, &value, 0);
 }
 
-int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages)
+/* A node: 8 bytes before the key, its place in the page's table, and values of even length. */
+size_t txn_leaf_bytes(size_t record_bytes, bool *ret_apart)
+{
+	enum { NODE_BYTES = 8 + sizeof(uint64_t), NODE_MAX = (LEAF_BYTES / 2 & ~1) - 2 };
+
+	*ret_apart = NODE_BYTES + record_bytes > NODE_MAX;
+	return NODE_BYTES + 2 + (*ret_apart ? sizeof(uint64_t) : (record_bytes + 1) / 2 * 2);
+}
+
+int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages, uint64_t *ret_leaves)
 {
 	const MDB_dbi tables[] = { env->idx, env->head, env->rules };
 	MDB_stat stat;
@@ -153,8 +162,11 @@ int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages)
 
 	*ret_pages = 0;
 	for (size_t i = 0; rc == 0 && i < COUNT_OF(tables); i++)
-		if ((rc = mdb_stat(txn, tables[i], &stat)) == 0)
+		if ((rc = mdb_stat(txn, tables[i], &stat)) == 0) {
 			*ret_pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+			if (i == 0 && ret_leaves)
+				*ret_leaves = stat.ms_leaf_pages;
+		}
 	return rc;
 }
 

@@ -9,7 +9,6 @@ enum {
 	MAP_PART = 10,                       /* of the size: 512 bytes and more for each object of 8 KB, with reserve */
 	MAP_MIN = 1024 * 1024,
 	OVERHEAD_BYTES = 64 * 1024,          /* marker, LMDB's lock file, the folder */
-	PAGE_BYTES = 4096,
 	DIRTY_PAGES = 16 * 1024,             /* what commits between two generations of free pages need at most */
 	EVENT_GAP_US = 60 * 1000 * 1000,
 	RESERVE_PART = 16,                   /* of the blocks: kept free, for limbo and for runs */
@@ -288,11 +287,8 @@ void volume_close(struct volume **closing)
 
 bool volume_drop(struct volume *volume, struct store_key key, const struct object *object)
 {
-	uint64_t generation = object ? atomic_load(&object->generation) : 0, removed;
+	uint64_t removed = object ? index_remove_object(volume, object) : index_remove(volume, key, 0);
 
-	if (object && generation == 0)
-		return false;
-	removed = index_remove(volume, key, generation);
 	if (removed > 0)
 		writer_push_drop(volume, removed);
 	return removed > 0;
@@ -306,7 +302,7 @@ void volume_stat(struct volume *volume, struct volume_stat *ret_stat)
 		.data_bytes = (uint64_t)volume->blocks.total * BLOCK_BYTES,
 		.ram_bytes = atomic_load(&volume->ram_bytes), .fill_bytes = atomic_load(&volume->fill_bytes),
 		.hits_disk = atomic_load(&volume->hits_disk), .puts = atomic_load(&volume->puts),
-		.stored = atomic_load(&volume->stored), .evicted = atomic_load(&volume->evicted),
+		.stored = atomic_load(&volume->stored), .evicted = atomic_load(&volume->evicted), .moved = atomic_load(&volume->moved),
 		.dropped_damaged = atomic_load(&volume->dropped_damaged), .dropped_error = atomic_load(&volume->dropped_error),
 		.commits = atomic_load(&volume->commits), 
 		.commit_us_p50 = commit_percentile(volume, 50), .commit_us_p99 = commit_percentile(volume, 99),

@@ -16,6 +16,7 @@ void writer_init(struct volume *volume)
 	pthread_cond_init(&writer->done, &attr);
 	pthread_condattr_destroy(&attr);
 	writer->last = &writer->first;
+	cleaner_init(&writer->cleaner);
 }
 
 /* ---- any thread ---- */
@@ -231,4 +232,5 @@ void writer_stop(struct volume *volume)
 	pthread_mutex_destroy(&writer->lock);
 	free(writer->doomed);
 	writer->doomed = NULL;
+	cleaner_release(&writer->cleaner);
 }
