@@ -111,7 +111,8 @@ static int batch_commit(struct batch *batch)
 {
 	struct volume *volume = batch->volume;
 	struct writer *writer = &volume->writer;
-	uint64_t start_us = now_us(), pages = 0, leaves = 0;
+	struct index_size size;
+	uint64_t start_us = now_us();
 	int rc = txn_begin_write(&volume->env, &batch->txn);
 
 	batch->record_bytes = writer->record_bytes;
@@ -127,15 +128,14 @@ static int batch_commit(struct batch *batch)
 			rc = txn_put_rule(&volume->env, batch->txn, job->rule, job->rule->clock);
 	if (rc == 0)
 		rc = cleaner_move(volume, batch->txn, batch->newest, &batch->record_bytes);
-	if (rc == 0 && (rc = txn_touch(&volume->env, batch->txn)) == 0 && (rc = txn_pages(&volume->env, batch->txn, &pages, &leaves)) == 0)
+	if (rc == 0 && (rc = txn_touch(&volume->env, batch->txn)) == 0 && (rc = txn_size(&volume->env, batch->txn, &size)) == 0)
 		rc = txn_commit(&batch->txn);
 	txn_abort(&batch->txn);
 	if (rc == 0) {
 		writer->commits++;
 		writer->last_commit = env_last_commit(&volume->env);
 		writer->unsynced = true;
-		writer->index_pages = pages;
-		writer->index_leaves = leaves;
+		writer->index = size;
 		writer->record_bytes = batch->record_bytes;
 		writer->doomed_count = 0;
 		writer->doomed_blocks = 0;
@@ -164,15 +164,12 @@ static size_t victims_choose(struct volume *volume, uint64_t need, size_t puts)
 {
 	const struct blocks *blocks = &volume->blocks;
 	struct writer *writer = &volume->writer;
-	uint64_t target = need + volume->reserve_blocks, for_index = 0;
-	uint64_t objects = atomic_load(&volume->objects), coming = blocks->limbo_blocks - blocks->limbo_pinned;
-	size_t chosen = 0;
+	uint64_t target = need + volume->reserve_blocks, coming = blocks->limbo_blocks - blocks->limbo_pinned;
+	size_t chosen = 0, for_index = cleaner_surplus(volume, puts);
 	struct doomed victim;
 
 	if (target > blocks->total)
 		target = blocks->total;
-	if (writer->index_pages > volume->index_pages_max)
-		for_index = puts + objects * (writer->index_pages - volume->index_pages_max) / writer->index_pages;
 	while (writer->doomed_count < volume->doomed_max
 		&& (chosen < for_index || blocks_free_now(blocks) + coming + writer->doomed_blocks < target)
 		&& evict_one(volume, &victim)) {

@@ -12,13 +12,15 @@
 #include "internal.h"
 
 enum {
-	PAGES_PERCENT = 75,                     /* of index_pages_max: below, there is room enough */
-	DENSE_PERCENT = 70,                     /* of all leaves together: above, moving costs more than it gains */
-	SPARSE_PERCENT = 60,                    /* of one leaf */
-	MOVES_MIN = 128, MOVES_PER_PUT = 1,
-	LOOKS_PER_MOVE = 16,
+	/* Of index_pages_max: below BEGIN there is room enough; at FULL everything that helps is done; from BEHIND on objects leave. */
+	PAGES_BEGIN = 90, PAGES_FULL = 105, PAGES_BEHIND = 112,
+	/* Of the bytes of leaves. So dense the index is kept, by moving and by evicting; above the second all is well. */
+	DENSE_PERCENT = 65, DENSE_ENOUGH = 80,
+	/* Of one leaf's bytes: with fewer it is emptied. A leaf just written has more than two thirds, unless sizes differ much. */
+	SPARSE_MIN = 30, SPARSE_MAX = 65,
+	/* What one batch may cost: as many moves as puts, and looks at four times as many records. */
+	MOVES_MIN = 16, MOVES_MAX = GENERATION_STEP / 2, LOOKS_PER_MOVE = 4,
 	REST_BATCHES = 32,
-	MOVES_MAX = GENERATION_STEP / 2,
 };
 
 void cleaner_init(struct cleaner *cleaner)
@@ -35,26 +37,51 @@ void cleaner_release(struct cleaner *cleaner)
 	*cleaner = (struct cleaner){ 0 };
 }
 
-static bool is_sparse(const struct writer *writer)
+/* Pages that the index would have if its leaves were as full as they are to be. */
+static uint64_t pages_dense(const struct writer *writer)
 {
-	return writer->record_bytes * 100 < writer->index_leaves * LEAF_BYTES * DENSE_PERCENT;
+	return writer->index.pages - writer->index.leaves + writer->record_bytes * 100 / ((uint64_t)LEAF_BYTES * DENSE_PERCENT);
+}
+
+size_t cleaner_surplus(const struct volume *volume, size_t puts)
+{
+	const struct writer *writer = &volume->writer;
+	uint64_t pages = pages_dense(writer), room = volume->index_pages_max, records = writer->index.records + puts, fit;
+
+	/* The cleaner is behind: what is there counts, and not what could be made of it. */
+	if (writer->index.pages * 100 > room * PAGES_BEHIND && writer->index.pages > pages)
+		pages = writer->index.pages;
+	if (pages == 0)
+		return 0;
+	fit = room * writer->index.records / pages + writer->doomed_count;
+	return records > fit ? (size_t)(records - fit) : 0;
+}
+
+/* The nearer the index is to its bound, the more a leaf must hold to be left alone. 0: nothing is to be done. */
+static uint32_t sparse_make(const struct volume *volume)
+{
+	const struct writer *writer = &volume->writer;
+	uint64_t percent = writer->index.pages * 100 / volume->index_pages_max;
+
+	if (percent < PAGES_BEGIN || writer->record_bytes * 100 >= writer->index.leaves * LEAF_BYTES * DENSE_ENOUGH)
+		return 0;
+	if (percent > PAGES_FULL)
+		percent = PAGES_FULL;
+	return (uint32_t)(SPARSE_MIN + (SPARSE_MAX - SPARSE_MIN) * (percent - PAGES_BEGIN) / (PAGES_FULL - PAGES_BEGIN)) * LEAF_BYTES / 100;
 }
 
 bool cleaner_begin(struct volume *volume, size_t puts)
 {
-	struct writer *writer = &volume->writer;
-	struct cleaner *cleaner = &writer->cleaner;
-	size_t budget = puts * MOVES_PER_PUT > MOVES_MIN ? puts * MOVES_PER_PUT : MOVES_MIN, max = volume->batch_jobs / 2;
+	struct cleaner *cleaner = &volume->writer.cleaner;
+	size_t budget = puts + MOVES_MIN, max = volume->batch_jobs < MOVES_MAX ? volume->batch_jobs : MOVES_MAX;
 
-	if (puts == 0 || writer->index_pages * 100 < volume->index_pages_max * PAGES_PERCENT || !is_sparse(writer))
-		return false;
-	if (cleaner->rest > 0) {
+	cleaner->sparse = puts > 0 ? sparse_make(volume) : 0;
+	if (cleaner->sparse > 0 && cleaner->rest > 0) {
 		cleaner->rest--;
 		return false;
 	}
-	if (pthread_mutex_trylock(&cleaner->still) != 0)
+	if (cleaner->sparse == 0 || pthread_mutex_trylock(&cleaner->still) != 0)
 		return false;
-	max = max < MOVES_MAX ? max : MOVES_MAX;
 	cleaner->budget = budget < max ? budget : max;
 	return true;
 }
@@ -89,7 +116,7 @@ static bool leaf_end(struct look *look)
 {
 	struct cleaner *cleaner = look->cleaner;
 
-	if (look->bytes * 100 >= (size_t)LEAF_BYTES * SPARSE_PERCENT)
+	if (look->bytes >= cleaner->sparse)
 		cleaner->found_count = look->first;
 	if (cleaner->found_count <= cleaner->budget)
 		return true;

@@ -90,6 +90,7 @@ static int shrink_visit(void *arg, uint64_t generation, struct slice bytes)
 static int shrink_round(struct env *env, uint32_t block_total, uint64_t drop, uint64_t *ret_kept, uint64_t *ret_pages)
 {
 	struct shrink shrink = { .block_total = block_total, .drop = drop };
+	struct index_size size = { 0 };
 	MDB_txn *txn = NULL;
 	int rc;
 
@@ -106,8 +107,9 @@ static int shrink_round(struct env *env, uint32_t block_total, uint64_t drop, ui
 		txn_abort(&txn);
 	}
 	if (rc == 0 && (rc = txn_begin_read(env, &txn)) == 0)
-		rc = txn_pages(env, txn, ret_pages, NULL);
+		rc = txn_size(env, txn, &size);
 	txn_abort(&txn);
+	*ret_pages = size.pages;
 	*ret_kept = shrink.good > drop ? shrink.good - drop : 0;
 	free(shrink.doomed);
 	return rc;

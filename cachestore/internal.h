@@ -302,8 +302,11 @@ int txn_get_head(struct env *env, MDB_txn *txn, const struct record *record, str
 int txn_put(struct env *env, MDB_txn *txn, struct record *record, const struct extent *extents, bool in_order);
 int txn_delete(struct env *env, MDB_txn *txn, uint64_t generation, bool head_apart);
 int txn_touch(struct env *env, MDB_txn *txn);   /* so that the commit is one */
-/* Pages of records, heads and rules; ret_leaves (may be NULL): leaves of the table of records. */
-int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages, uint64_t *ret_leaves);
+struct index_size {
+	uint64_t pages;                         /* of records, heads and rules */
+	uint64_t leaves, records;               /* of the table of records: its leaves are among the pages */
+};
+int txn_size(struct env *env, MDB_txn *txn, struct index_size *ret_size);
 /* What a record of so many bytes takes of its leaf. apart: it has pages of its own, the leaf names them. */
 enum { LEAF_BYTES = PAGE_BYTES - 16 };
 size_t txn_leaf_bytes(size_t record_bytes, bool *ret_apart);
@@ -338,6 +341,7 @@ struct move { struct store_key key; uint64_t from, to; uint32_t start; bool has_
 struct cleaner {
 	pthread_mutex_t still;                  /* held over a batch that moves records, and over what must see each just once */
 	size_t budget;                          /* of this batch, as all that follows; 0: nothing moves, and still is not held */
+	uint32_t sparse;                        /* bytes: a leaf with fewer is emptied */
 	uint64_t hand;                          /* the last record looked at */
 	uint64_t last;                          /* the last generation given */
 	unsigned rest;                          /* batches without moves, since the map was full */
@@ -363,7 +367,7 @@ struct writer {
 	size_t doomed_count, doomed_room;
 	uint64_t doomed_blocks;
 	uint64_t commits;                       /* since the volume was opened */
-	uint64_t index_pages, index_leaves;
+	struct index_size index;                /* as of the last commit */
 	uint64_t record_bytes;                  /* txn_leaf_bytes() of all records */
 	struct cleaner cleaner;
 	uint64_t reader_check_us;
@@ -399,6 +403,8 @@ int batch_relief(struct volume *volume);
 void cleaner_init(struct cleaner *cleaner);
 void cleaner_release(struct cleaner *cleaner);
 /* Before a batch of `puts` records: decides whether, and how much, its commit moves. */
+/* Objects that must leave so that the index, as dense as it is kept, has room for `puts` more. */
+size_t cleaner_surplus(const struct volume *volume, size_t puts);
 bool cleaner_begin(struct volume *volume, size_t puts);
 /* In the transaction, before it has changed anything: finds what shall be moved. */
 int cleaner_find(struct volume *volume, MDB_txn *txn);

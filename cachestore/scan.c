@@ -184,7 +184,7 @@ int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted)
 	int rc;
 
 	if ((rc = txn_begin_read(&volume->env, &txn)) == 0
-		&& (rc = txn_pages(&volume->env, txn, &volume->writer.index_pages, &volume->writer.index_leaves)) == 0)
+		&& (rc = txn_size(&volume->env, txn, &volume->writer.index)) == 0)
 		rc = txn_each(&volume->env, txn, scan_visit, &scan);
 	if (rc == 0)
 		scan_index(&scan, verified);

@@ -154,19 +154,24 @@ size_t txn_leaf_bytes(size_t record_bytes, bool *ret_apart)
 	return NODE_BYTES + 2 + (*ret_apart ? sizeof(uint64_t) : (record_bytes + 1) / 2 * 2);
 }
 
-int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages, uint64_t *ret_leaves)
+int txn_size(struct env *env, MDB_txn *txn, struct index_size *ret_size)
 {
 	const MDB_dbi tables[] = { env->idx, env->head, env->rules };
+	struct index_size size = { 0 };
 	MDB_stat stat;
 	int rc = 0;
 
-	*ret_pages = 0;
-	for (size_t i = 0; rc == 0 && i < COUNT_OF(tables); i++)
-		if ((rc = mdb_stat(txn, tables[i], &stat)) == 0) {
-			*ret_pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
-			if (i == 0 && ret_leaves)
-				*ret_leaves = stat.ms_leaf_pages;
+	for (size_t i = 0; rc == 0 && i < COUNT_OF(tables); i++) {
+		if ((rc = mdb_stat(txn, tables[i], &stat)) != 0)
+			break;
+		size.pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+		if (tables[i] == env->idx) {
+			size.leaves = stat.ms_leaf_pages;
+			size.records = stat.ms_entries;
 		}
+	}
+	if (rc == 0)
+		*ret_size = size;
 	return rc;
 }
 

@@ -114,9 +114,10 @@ static void volume_write(struct volume *volume, uint64_t *number, uint64_t size,
 	double wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID), mine = seconds(CLOCK_THREAD_CPUTIME_ID);
 	uint64_t written = 0, puts = *number;
 	struct object *object;
-	struct volume_stat stat;
+	struct volume_stat stat, before_stat;
 	double raw;
 
+	volume_stat(volume, &before_stat);
 	for (; written < size; written += size_of(*number, fixed), ++*number) {
 		put(volume, *number, size_of(*number, fixed));
 		if (*number % 2 == 0 && get(volume, *number - random_next() % (*number < 100000 ? *number + 1 : 100000), &object))
@@ -129,10 +130,11 @@ static void volume_write(struct volume *volume, uint64_t *number, uint64_t size,
 	after = raw_write(raw_fd, size / 4);
 	raw = (before.mb_s + after.mb_s) / 2;
 	volume_stat(volume, &stat);
-	printf("%s %d: %5.0f MB/s, raw %5.0f: %.2f of it; %6.0f objects/s; CPU s/GB: writer %.2f, putting %.2f, raw %.2f; live %.0f %%; commit ms p50 %.1f p99 %.1f\n",
+	printf("%s %d: %5.0f MB/s, raw %5.0f: %.2f of it; %6.0f objects/s; CPU s/GB: writer %.2f, putting %.2f, raw %.2f; live %.0f %%, %llu objects; moved %.2f a put; commit ms p50 %.1f p99 %.1f\n",
 		turn == 0 ? "fill " : "churn", turn, (double)written / wall / 1e6, raw, (double)written / wall / 1e6 / raw,
 		(double)(*number - puts) / wall, (cpu - mine) / ((double)written / 1e9), mine / ((double)written / 1e9),
-		(before.cpu_gb + after.cpu_gb) / 2, 100.0 * (double)stat.live_bytes / (double)stat.data_bytes,
+		(before.cpu_gb + after.cpu_gb) / 2, 100.0 * (double)stat.live_bytes / (double)stat.data_bytes, (unsigned long long)stat.objects,
+		(double)(stat.moved - before_stat.moved) / (double)(stat.puts - before_stat.puts),
 		(double)stat.commit_us_p50 / 1e3, (double)stat.commit_us_p99 / 1e3);
 	fflush(stdout);
 }
