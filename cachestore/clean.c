@@ -51,7 +51,7 @@ size_t cleaner_surplus(const struct volume *volume, size_t puts)
 	/* The cleaner is behind: what is there counts, and not what could be made of it. */
 	if (writer->index.pages * 100 > room * PAGES_BEHIND && writer->index.pages > pages)
 		pages = writer->index.pages;
-	if (pages == 0)
+	if (pages < room / 4 * 3)                 /* a batch adds an eighth at most; and what a record needs is known from many */
 		return 0;
 	fit = room * writer->index.records / pages + writer->doomed_count;
 	return records > fit ? (size_t)(records - fit) : 0;
