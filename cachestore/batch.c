@@ -329,6 +329,8 @@ void batch_store(struct volume *volume, struct job *jobs)
 			job->err = shut ? STORE_FAILED : STORE_OK;
 			continue;
 		}
+		if (job->kind == JOB_SYNC)
+			continue;
 		job->current = index_is_current(volume, job->key, job->generation);
 		/* Replaced while it waited: what it was to replace goes when what replaced it, which is queued, is there. */
 		if (!job->current && job->replaces > 0)

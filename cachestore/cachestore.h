@@ -115,6 +115,10 @@ enum store_err volume_open(const struct store_config *config, struct volume **re
 void volume_close(struct volume **volume);
 /* Returns when everything put before the call is committed (or has failed). For tests and shutdown. */
 void volume_flush(struct volume *volume);
+/* Nobody waits: done(arg, err) is called once, in the writer's thread, when everything put before the call is committed (or
+ * has failed) and will survive a power cut. FAILED: the volume was set aside; DISK_ERROR and the like: the disk refused. It
+ * is called before volume_close() returns. */
+void volume_sync(struct volume *volume, void (*done)(void *arg, enum store_err err), void *arg);
 
 struct volume_stat {
 	uint64_t objects, live_bytes, data_bytes;     /* in the index; blocks in use; size of the data file */

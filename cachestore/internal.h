@@ -322,7 +322,7 @@ int txn_get_clock(struct env *env, MDB_txn *txn, uint64_t *ret_clock);
 int txn_copy_rules(struct env *from, MDB_txn *reading, struct env *to, MDB_txn *writing);
 
 /* ---- threads (writer.c, batch.c, loader.c) ---- */
-enum job_kind { JOB_PUT, JOB_DROP, JOB_RULE };
+enum job_kind { JOB_PUT, JOB_DROP, JOB_RULE, JOB_SYNC };
 struct job {
 	struct job *next;
 	enum job_kind kind;
@@ -335,6 +335,8 @@ struct job {
 	uint64_t bytes, index_bytes;            /* in queue_bytes; of these: for the index */
 	struct rule_row *rule;                  /* RULE */
 	enum store_err *ret_err;                /* RULE: set before volume_flush() returns; may be NULL */
+	void (*synced)(void *arg, enum store_err err);               /* SYNC */
+	void *arg;
 };
 /* clean.c */
 struct move { struct store_key key; uint64_t from, to; uint32_t start; bool has_blocks; };

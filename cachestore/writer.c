@@ -85,6 +85,14 @@ void writer_push_rule(struct volume *volume, struct rule_row *row, enum store_er
 	job_push(volume, job);
 }
 
+void volume_sync(struct volume *volume, void (*done)(void *arg, enum store_err err), void *arg)
+{
+	struct job *job = must(malloc(sizeof(*job)));
+
+	*job = (struct job){ .kind = JOB_SYNC, .synced = done, .arg = arg };
+	job_push(volume, job);
+}
+
 void volume_flush(struct volume *volume)
 {
 	struct writer *writer = &volume->writer;
@@ -156,6 +164,22 @@ static struct job *batch_take(struct volume *volume, size_t *ret_count, bool *re
 	return batch;
 }
 
+/* Tells those who asked for a sync: jobs are in order, so all that came before is committed. */
+static void batch_sync(struct volume *volume, const struct job *batch)
+{
+	enum store_err err = STORE_OK;
+	bool synced = false;
+
+	for (const struct job *job = batch; job; job = job->next) {
+		if (job->kind != JOB_SYNC)
+			continue;
+		if (!synced)
+			err = atomic_load(&volume->failed) ? STORE_FAILED : env_error(mdb_env_sync(volume->env.env, 1));
+		synced = true;
+		job->synced(job->arg, err);
+	}
+}
+
 /* Everything in a batch is stored or has failed: lets go of it. */
 static void batch_end(struct volume *volume, struct job *batch, size_t count)
 {
@@ -203,6 +227,7 @@ static void *writer_run(void *arg)
 			mdb_reader_check(volume->env.env, &dead);
 		}
 		batch_store(volume, batch);
+		batch_sync(volume, batch);
 		batch_end(volume, batch, count);
 	}
 	fault_last_words(volume);

@@ -2,9 +2,10 @@
  *
  *   status                               the process and its counters
  *   volumes                              each volume: what is in it, what it did, purges in force
+ *   volume flush VOLUME|*                what was handed to it so far is on disk when the answer comes
  *   purge soft|hard VOLUME|* KIND TEXT   KIND: url, prefix, tag or all (which has no TEXT); TEXT is the rest of the line
  *
- * Who may use it is for the mode of its file to say. One thread, a few connections; a purge is waited for. */
+ * Who may use it is for the mode of its file to say. One thread, a few connections; a purge and a flush are waited for. */
 #ifndef PROXYD_ADMIN_H
 #define PROXYD_ADMIN_H
 

@@ -82,6 +82,57 @@ static json_t *volumes(struct daemon *daemon)
 	return json_pack("{s:b, s:o}", "ok", 1, "volumes", list);
 }
 
+/* ---- volume flush ---- */
+
+struct flushing {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	struct slice volume;                     /* "*": every one */
+	size_t volumes, open;
+	enum store_err err;                      /* the first one */
+};
+
+static void flush_done(void *arg, enum store_err err)
+{
+	struct flushing *flushing = arg;
+
+	pthread_mutex_lock(&flushing->lock);
+	flushing->open--;
+	if (flushing->err == STORE_OK)
+		flushing->err = err;
+	pthread_cond_signal(&flushing->cond);
+	pthread_mutex_unlock(&flushing->lock);
+}
+
+static void flush_volume(void *arg, const struct conf_volume *volume, struct volume *open)
+{
+	struct flushing *flushing = arg;
+
+	if (!slice_eq(flushing->volume, SLICE("*")) && !slice_eq(flushing->volume, volume->name))
+		return;
+	pthread_mutex_lock(&flushing->lock);
+	flushing->volumes++;
+	flushing->open++;
+	pthread_mutex_unlock(&flushing->lock);
+	volume_sync(open, flush_done, flushing);
+}
+
+static json_t *flush(struct daemon *daemon, struct slice name)
+{
+	struct flushing flushing = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER, .volume = name };
+
+	volumes_each(&daemon->volumes, flush_volume, &flushing);
+	pthread_mutex_lock(&flushing.lock);
+	while (flushing.open > 0)
+		pthread_cond_wait(&flushing.cond, &flushing.lock);
+	pthread_mutex_unlock(&flushing.lock);
+	if (flushing.volumes == 0)
+		return slice_eq(name, SLICE("*")) ? failure("there is no volume") : failure("there is no volume '%.*s'", SLICE_ARG(name));
+	if (flushing.err != STORE_OK)
+		return failure("%s", store_strerror(flushing.err));
+	return json_pack("{s:b, s:I}", "ok", 1, "volumes", (json_int_t)flushing.volumes);
+}
+
 /* ---- purge ---- */
 
 struct waiting {
@@ -240,10 +291,12 @@ char *admin_answer(struct daemon *daemon, struct slice line)
 		answer = status(daemon);
 	else if (slice_eq(word, SLICE("volumes")) && !rest.len)
 		answer = volumes(daemon);
+	else if (slice_eq(word, SLICE("volume")) && slice_eq(word_take(&rest), SLICE("flush")) && rest.len)
+		answer = flush(daemon, rest);
 	else if (slice_eq(word, SLICE("purge")))
 		answer = purge(daemon, rest);
 	else
-		answer = failure("'%.*s' is no command; there are: status, volumes, purge soft|hard VOLUME|* url|prefix|tag|all [TEXT]", SLICE_ARG(line));
+		answer = failure("'%.*s' is no command; there are: status, volumes, volume flush VOLUME|*, purge soft|hard VOLUME|* url|prefix|tag|all [TEXT]", SLICE_ARG(line));
 	text = must(json_dumps(answer, JSON_ENSURE_ASCII));
 	json_decref(answer);
 	out = must(malloc(strlen(text) + 2));

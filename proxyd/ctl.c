@@ -18,6 +18,7 @@ static int usage(const char *problem)
 	fputs("proxyd: ctl takes:\n"
 		"  status                                the process and its counters\n"
 		"  volumes                               each volume, and the purges in force\n"
+		"  volume flush [NAME]                   what was handed to it (to each) so far is on disk when this returns\n"
 		"  purge url URL                         one URL, with all its variants\n"
 		"  purge prefix URL                      everything whose URL begins so\n"
 		"  purge tag TAG                         everything with exactly this tag\n"
@@ -60,6 +61,19 @@ static char *purge_line(int argc, char **argv)
 	return line;
 }
 
+static char *volume_line(int argc, char **argv)
+{
+	char *line = NULL;
+
+	if (argc < 2 || argc > 3 || strcmp(argv[1], "flush") != 0)
+		usage("volume takes flush, and a name or nothing");
+	else if (argc == 3 && (!*argv[2] || strpbrk(argv[2], " \r\n")))
+		usage("a name has no blank and no line end");
+	else
+		CHECK(asprintf(&line, "volume flush %s\n", argc == 3 ? argv[2] : "*") > 0);
+	return line;
+}
+
 static char *line_make(int argc, char **argv)
 {
 	char *line = NULL;
@@ -68,6 +82,8 @@ static char *line_make(int argc, char **argv)
 		usage(NULL);
 	} else if (strcmp(argv[0], "purge") == 0) {
 		line = purge_line(argc, argv);
+	} else if (strcmp(argv[0], "volume") == 0) {
+		line = volume_line(argc, argv);
 	} else if ((strcmp(argv[0], "status") == 0 || strcmp(argv[0], "volumes") == 0) && argc == 1) {
 		CHECK(asprintf(&line, "%s\n", argv[0]) > 0);
 	} else {

@@ -1,4 +1,4 @@
-/* kill -9 while it is writing: everything that volume_flush() acknowledged is there, with the right bytes. */
+/* kill -9 while it is writing: everything that volume_flush() or volume_sync() acknowledged is there, with the right bytes. */
 #include "cachestore_help.h"
 
 #include <signal.h>
@@ -23,6 +23,25 @@ static void put_numbered(struct volume *volume, uint64_t seed)
 	CHECK(err == STORE_OK);
 }
 
+static void synced(void *arg, enum store_err err)
+{
+	CHECK(err == STORE_OK);
+	help_done(arg);
+}
+
+static void acknowledge(struct volume *volume, uint64_t seed)
+{
+	struct help_wait wait = HELP_WAIT;
+
+	if (seed / PER_FLUSH % 2 == 0) {
+		volume_flush(volume);
+	} else {
+		volume_sync(volume, synced, &wait);
+		help_join(&wait);
+	}
+	CHECK(write(STDOUT_FILENO, &seed, sizeof(seed)) == sizeof(seed));
+}
+
 /* The child: puts from `seed` on, and writes each acknowledged number to stdout, until it is killed. */
 static int child(const char *path, uint64_t seed)
 {
@@ -33,10 +52,8 @@ static int child(const char *path, uint64_t seed)
 	CHECK(volume_open(&config, &volume, NULL) == STORE_OK);
 	for (;; seed++) {
 		put_numbered(volume, seed);
-		if (seed % PER_FLUSH == 0) {
-			volume_flush(volume);
-			CHECK(write(STDOUT_FILENO, &seed, sizeof(seed)) == sizeof(seed));
-		}
+		if (seed % PER_FLUSH == 0)
+			acknowledge(volume, seed);
 	}
 }
 
