@@ -3,6 +3,8 @@ import json
 
 import pytest
 
+from torture import Torture
+
 MAX_AGE = [('Cache-Control', 'max-age=600')]
 
 
@@ -40,3 +42,8 @@ def test_a_flush_names_its_volume(flushed):
     assert "there is no volume 'other'" in flush('other', code=1)['error']
     assert 'volume takes flush' in flush('main', 'other', code=2)
     assert 'no blank' in flush('ma in', code=2)
+
+
+def test_kill_9_under_load_loses_nothing_that_was_committed(tmp_path):
+    """Ten rounds; tests/bench/kill.sh plays as many as one likes."""
+    Torture(tmp_path, seed=1).run(10)
