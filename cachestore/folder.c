@@ -192,6 +192,26 @@ enum store_err folder_allocate(struct folder *folder, const char *name, uint64_t
 	return open_error(error);
 }
 
+static int sync_names(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = fd < 0 || fsync(fd) != 0 ? errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+int folder_sync(struct folder *folder)
+{
+	char parent[PATH_ROOM];
+	int error = sync_names(folder->path);
+
+	/* A folder above that may not be read is not ours to care for. */
+	if (error == 0 && folder->fresh && folder_path(folder->path, "..", parent) && (error = sync_names(parent)) == EACCES)
+		error = 0;
+	return error;
+}
+
 int folder_shrink_data(struct folder *folder, uint64_t bytes)
 {
 	struct stat st;

@@ -631,6 +631,9 @@ enum store_err folder_open(struct folder *folder, const char *path, char why[256
 enum store_err folder_mark(struct folder *folder, const char *state);     /* "dirty", "clean", "damaged", "doubtful" */
 enum store_err folder_allocate(struct folder *folder, const char *name, uint64_t bytes, char why[256]);
 int folder_shrink_data(struct folder *folder, uint64_t bytes);
+/* Files that were made and renamed are found under their names after a power cut: before anything new is acknowledged, and before
+ * blocks are written that an index of an old name still claims. 0 or an errno. */
+int folder_sync(struct folder *folder);
 /* Renames the index; older ones that were set aside are removed. */
 int folder_set_aside(struct folder *folder);
 void folder_remove_all(struct folder *folder);

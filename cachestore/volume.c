@@ -226,7 +226,7 @@ static enum store_err volume_begin(struct volume *volume, const struct geometry 
 	if ((err = folder_allocate(folder, "index", geometry->map_bytes, why)) != STORE_OK)
 		return err;
 	/* Records of what is cut off are deleted, and that is on disk, before it is cut off. */
-	if (mdb_env_sync(volume->env.env, 1) != 0 || folder_shrink_data(folder, geometry->data_bytes) != 0
+	if (mdb_env_sync(volume->env.env, 1) != 0 || (errno = folder_sync(folder)) != 0 || folder_shrink_data(folder, geometry->data_bytes) != 0
 		|| (opened == STORE_DAMAGED && folder_mark(folder, "dirty") != STORE_OK)
 		|| !writer_start(volume) || !loader_start(volume) || !purger_start(volume)) {
 		folder_why(why, volume->config.path, "%s", strerror(errno));
