@@ -99,6 +99,8 @@ int env_salvage(const char *path, uint64_t map_bytes)
 
 	if (stat(path, &st) != 0)
 		return errno == ENOENT ? 0 : errno;
+	if (st.st_size == 0)                      /* made, but nothing of it came to the disk; LMDB would write into what it may only read */
+		return MDB_CORRUPTED;
 	if ((uint64_t)st.st_size > map_bytes)
 		map_bytes = ((uint64_t)st.st_size + 4095) / 4096 * 4096;
 	snprintf(copy, sizeof(copy), "%s.new", path);
