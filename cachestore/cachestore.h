@@ -137,6 +137,7 @@ struct volume_stat {
 	uint64_t read_errors;                          /* reads that the disk refused */
 	uint64_t set_aside, retries;                   /* times */
 	bool failed;                                   /* set aside: nothing is stored */
+	bool index_damaged;                            /* found at the start (set aside, or kept as far as it can be read) or since */
 };
 void volume_stat(struct volume *volume, struct volume_stat *ret_stat);
 

@@ -7,6 +7,7 @@
  *   writer.c   the thread that stores (queue, batches); batch.c one batch; gather.c its bodies; clean.c what it moves so that
  *              the index stays dense; loader.c the threads that read
  *   fault.c    what is not stored after all, a volume that is set aside, and its way back
+ *   pages.c    whether LMDB may walk the pages of an index at all
  *   txn.c      the only file that calls mdb_txn_*; record.c object <-> bytes; blocks.c who owns which block
  *   rules.c    the purges in force; purge.c what callers ask of them; purger.c the thread that counts, drops and tidies
  *
@@ -281,6 +282,10 @@ void env_close(struct env *env);
 /* Copies all good records into a new environment, in a child process, which may die of it, and puts that in its place. Then
  * no page of the old one is used any more. salvage.c */
 int env_salvage(const char *path, uint64_t map_bytes);
+/* 0: no page of the index will make LMDB stumble (or there is none yet); MDB_CORRUPTED, or an errno. Nobody may be writing to
+ * it. A GB of index in the page cache takes about a third of a second. pages.c */
+int env_check(const char *path);
+bool pages_check(const void *map, size_t size);
 int env_make(struct env *env, const char *path, uint64_t map_bytes, unsigned flags);
 /* Rewrites into a file of at most map_bytes, dropping records until it fits; blocks from block_total on are dropped too. */
 int env_shrink(const char *path, uint64_t map_bytes, uint32_t block_total);
@@ -617,6 +622,7 @@ struct volume {
 	_Atomic uint64_t lost_objects[STORE_LOSS_COUNT], lost_bytes[STORE_LOSS_COUNT], read_errors, set_aside, retries;
 	atomic_bool failed, closed, index_damaged;
 	bool unclean;                           /* when the writer has ended: the folder must not say clean */
+	bool index_was_damaged;                 /* at the start */
 };
 struct volume *volume_ref(struct volume *volume);
 void volume_unref(struct volume *volume);

@@ -180,6 +180,10 @@ static enum store_err index_open_or_replace(struct volume *volume, const struct 
 		unlink(path);                     /* of a copy that was cut short */
 	if (!folder_path(volume->config.path, "index", path))
 		return STORE_NO_FOLDER;
+	if (!damaged && !suspect && env_check(path) == MDB_CORRUPTED) {
+		suspect = volume->index_was_damaged = true;
+		volume_event(volume, EVENT_damaged, STORE_EVENT_error, "the index has damaged pages; what can be read of it is kept");
+	}
 	/* LMDB can die of a damaged index, of writing to it too: after a crash of the machine it is copied record by record. */
 	if (!damaged && suspect && (rc = env_salvage(path, geometry->map_bytes)) != 0) {
 		damaged = env_error_is_damage(rc);
@@ -196,6 +200,7 @@ static enum store_err index_open_or_replace(struct volume *volume, const struct 
 	if (rc != 0)
 		return index_refused(volume, rc, why);
 	if (damaged) {
+		volume->index_was_damaged = true;
 		folder_why(why, volume->config.path, "%s (%s)", store_strerror(STORE_DAMAGED), reason);
 		snprintf(text, sizeof(text), "%s (%s)", store_strerror(STORE_DAMAGED), reason);
 		volume_event(volume, EVENT_failed, STORE_EVENT_error, text);
@@ -310,6 +315,7 @@ void volume_stat(struct volume *volume, struct volume_stat *ret_stat)
 		.purges = atomic_load(&volume->rules.purges), .purged = atomic_load(&volume->rules.purged),
 		.read_errors = atomic_load(&volume->read_errors), .set_aside = atomic_load(&volume->set_aside),
 		.retries = atomic_load(&volume->retries), .failed = atomic_load(&volume->failed),
+		.index_damaged = volume->index_was_damaged || atomic_load(&volume->index_damaged),
 	};
 
 	for (int i = 0; i < STORE_LOSS_COUNT; i++)

@@ -20,6 +20,7 @@ VOLUME_GAUGE(unstored_volume_failed_total, counter, s->lost[STORE_LOSS_volume_fa
 VOLUME_GAUGE(read_errors_total, counter, s->read_errors,   "Reads of bodies that the disk refused.")
 VOLUME_GAUGE(set_aside_total, counter, s->set_aside,       "Times that the volume was set aside after errors.")
 VOLUME_GAUGE(retries_total,   counter, s->retries,         "Times that it then tried whether it can store again.")
+VOLUME_GAUGE(index_damaged,   gauge,   s->index_damaged,   "1 when the index was found damaged since the start, and set aside or kept as far as it could be read.")
 VOLUME_GAUGE(commits_total,   counter, s->commits,         "Commits of the index.")
 VOLUME_GAUGE(io_waiting,      gauge,   s->io_waiting,      "Loads and reads that wait for a thread that reads from the disk (`io_threads`).")
 VOLUME_GAUGE(io_late_total,   counter, s->io_late,         "Times that a request did not wait any longer for the disk (`disk_timeout`).")

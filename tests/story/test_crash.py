@@ -1,5 +1,6 @@
 """What is on disk outlives the daemon and the machine: `ctl volume flush` says when it is."""
 import json
+import os
 
 import pytest
 
@@ -47,3 +48,71 @@ def test_a_flush_names_its_volume(flushed):
 def test_kill_9_under_load_loses_nothing_that_was_committed(tmp_path):
     """Ten rounds; tests/bench/kill.sh plays as many as one likes."""
     Torture(tmp_path, seed=1).run(10)
+
+
+def volume_file(daemon, name):
+    return os.path.join(daemon.tmp, 'vol', name)
+
+
+def flip(path, find=None, at=0, mask=4):
+    """Bits of a byte, at `at` behind where the bytes are first found."""
+    with open(path, 'r+b') as f:
+        data = f.read()
+        at += data.index(find) if find else 0
+        f.seek(at)
+        f.write(bytes([data[at] ^ mask]))
+
+
+def pages(request, conn):
+    conn.reply(headers=MAX_AGE, body=b'%-20s' % request.target.encode() * 400)
+
+
+def test_a_damaged_body_is_dropped_told_and_counted(flushed):
+    daemon, o, flush = flushed(pages)
+    for i in range(10):
+        daemon.get(f'/{i}')
+    daemon.records(10)
+    daemon.stop()
+    flip(volume_file(daemon, 'data'), find=b'%-20s' % b'/4' * 400, at=5000)
+    since = len(daemon.said())
+    daemon.start()
+    assert daemon.get('/4').body == b'%-20s' % b'/4' * 400
+    daemon.wait_said("volume 'main': an object is damaged on disk; it was dropped", since)
+    counters = daemon.counters()
+    assert counters['proxyd_volume_damaged_total'] == 1 and counters['proxyd_volume_index_damaged'] == 0
+    assert daemon.records(11)[10]['cache'] == 'miss'
+
+
+@pytest.mark.parametrize('mask, verdict', [(4, 'hit'), (3, 'miss')])
+@pytest.mark.parametrize('killed', [False, True])
+def test_a_damaged_index_is_kept_as_far_as_it_can_be_read(flushed, killed, mask, verdict):
+    """LMDB would end the daemon with an assertion: leaves say that they are overflow pages as well, which does not hide what
+    is in them, or that they are branches, which does."""
+    daemon, o, flush = flushed(pages)
+    for i in range(40):
+        daemon.get(f'/{i}')
+    daemon.records(40)
+    flush()
+    daemon.kill() if killed else daemon.stop()
+    path = volume_file(daemon, 'index')
+    with open(path, 'rb') as f:
+        data = f.read()
+    leaves = [at for at in range(8192, len(data), 4096) if data[at + 10:at + 12] == b'\x02\0' and b'site.test/7' in data[at:at + 4096]]
+    assert leaves
+    for at in leaves:
+        flip(path, at=at + 10, mask=mask)
+    since = len(daemon.said())
+    daemon.start()
+    assert "volume 'main': " in daemon.said(since) and 'index' in daemon.said(since) and 'damaged' in daemon.said(since)
+    assert daemon.counters()['proxyd_volume_index_damaged'] == 1
+    for i in range(40):
+        assert daemon.get(f'/{i}').body == b'%-20s' % f'/{i}'.encode() * 400
+    assert verdict in {r['cache'] for r in daemon.records(80)[40:]}
+    flush()
+    daemon.stop()
+    since = len(daemon.said())
+    daemon.start()
+    for i in range(40):
+        daemon.get(f'/{i}')
+    assert {r['cache'] for r in daemon.records(120)[80:]} == {'hit'}
+    assert 'damaged' not in daemon.said(since)
