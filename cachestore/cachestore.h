@@ -86,6 +86,9 @@ struct store_config {
 	uint32_t batch_us;           /* 0: 50 ms */
 	unsigned io_threads;         /* that read; 0: 4 */
 	uint64_t retry_us;           /* a volume that was set aside tries again after this; then twice as long, up to 64 times; 0: 10 s */
+	/* What is stored is read again and checked, at so many bytes a second (0: never), a pass at most once in so many
+	 * microseconds (0: a day). The first one begins after that time, or ten minutes, whichever is less. */
+	uint64_t scrub_rate, scrub_interval_us;
 	uint64_t purge_keep_us;      /* how long a purge stays in force at least; 0: 60 s */
 	/* Objects with one of these flags are the caller's bookkeeping: not counted by purges, and untouched by soft ones.
 	 * related(), which may be NULL, writes the keys that such an object leads to, at most `room`, and returns how many. */
@@ -130,6 +133,8 @@ struct volume_stat {
 	uint64_t moved;                                /* records that were written anew so that the index stays dense */
 	uint64_t commits, commit_us_p50, commit_us_p99, commit_us_max;   /* percentiles to a fifth, rounded up */
 	uint64_t purges, purged;                       /* calls of volume_purge(); objects that hard ones took out */
+	/* By the scrub: looked at so far; of these damaged, in dropped_damaged as well; passes, and when the last one ended (s since 1970). */
+	uint64_t scrub_objects, scrub_bytes, scrub_damaged, scrub_passes, scrub_end_s;
 	uint64_t purge_rules, purge_rules_max;         /* in force now; the bound */
 	uint64_t io_waiting;                           /* loads and reads that wait for an I/O thread */
 	uint64_t loads_shared, io_refused, io_late, reads_ahead;   /* asked for while it was on its way; STORE_BUSY; given up; */

@@ -130,12 +130,14 @@ static struct volume *volume_make(const struct store_config *config, const struc
 	rules_init(&volume->rules, geometry->map_bytes);
 	atomic_store(&volume->void_clock, 1);   /* 0 says nothing */
 	purger_init(volume);
+	scrub_init(volume);
 	return volume;
 }
 
 /* Undoes all but the memory that bodies may still look at. */
 static void volume_stop(struct volume *volume)
 {
+	scrub_stop(volume);                     /* it gives orders to the writer */
 	purger_stop(volume);                    /* it gives orders to the writer and waits for them */
 	loader_stop(volume);                    /* it may still drop what it finds damaged */
 	writer_stop(volume);
@@ -233,7 +235,7 @@ static enum store_err volume_begin(struct volume *volume, const struct geometry 
 	/* Records of what is cut off are deleted, and that is on disk, before it is cut off. */
 	if (mdb_env_sync(volume->env.env, 1) != 0 || (errno = folder_sync(folder)) != 0 || folder_shrink_data(folder, geometry->data_bytes) != 0
 		|| (opened == STORE_DAMAGED && folder_mark(folder, "dirty") != STORE_OK)
-		|| !writer_start(volume) || !loader_start(volume) || !purger_start(volume)) {
+		|| !writer_start(volume) || !loader_start(volume) || !purger_start(volume) || !scrub_start(volume)) {
 		folder_why(why, volume->config.path, "%s", strerror(errno));
 		return STORE_SYSTEM;
 	}
@@ -316,6 +318,9 @@ void volume_stat(struct volume *volume, struct volume_stat *ret_stat)
 		.read_errors = atomic_load(&volume->read_errors), .set_aside = atomic_load(&volume->set_aside),
 		.retries = atomic_load(&volume->retries), .failed = atomic_load(&volume->failed),
 		.index_damaged = volume->index_was_damaged || atomic_load(&volume->index_damaged),
+		.scrub_objects = atomic_load(&volume->scrub.objects), .scrub_bytes = atomic_load(&volume->scrub.bytes),
+		.scrub_damaged = atomic_load(&volume->scrub.damaged), .scrub_passes = atomic_load(&volume->scrub.passes),
+		.scrub_end_s = atomic_load(&volume->scrub.end_s),
 	};
 
 	for (int i = 0; i < STORE_LOSS_COUNT; i++)

@@ -53,6 +53,8 @@ struct conf_volume {
 	uint64_t size, ram, fill_max;    /* bytes */
 	unsigned io_threads;
 	uint64_t retry;                  /* microseconds */
+	uint64_t scrub_rate;             /* bytes a second; 0: off */
+	uint64_t scrub_interval_us;
 	unsigned index;                  /* in conf.volumes */
 	unsigned bound;                  /* how many locations are bound to it */
 	struct conf_pos pos;

@@ -30,3 +30,8 @@ VOLUME_GAUGE(reads_ahead_total, counter, s->reads_ahead,   "Pieces of bodies tha
 VOLUME_GAUGE(purge_rules,     gauge,   s->purge_rules,     "Purges in force: each goes when nothing that it concerns is left.")
 VOLUME_GAUGE(purges_total,    counter, s->purges,          "Purges of the volume.")
 VOLUME_GAUGE(purged_total,    counter, s->purged,          "Objects that hard purges took out.")
+VOLUME_GAUGE(scrub_objects_total, counter, s->scrub_objects, "Objects that the scrub has read again and checked.")
+VOLUME_GAUGE(scrub_bytes_total, counter, s->scrub_bytes,   "Bytes that the scrub has read.")
+VOLUME_GAUGE(scrub_damaged_total, counter, s->scrub_damaged, "Damaged objects that the scrub has found and dropped; they are in volume_damaged_total as well.")
+VOLUME_GAUGE(scrub_passes_total, counter, s->scrub_passes, "Times that the scrub has gone through everything.")
+VOLUME_GAUGE(scrub_end_seconds, gauge,  s->scrub_end_s,    "When the last pass of the scrub ended, in seconds since 1970; 0: none has.")

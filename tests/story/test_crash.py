@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from harness import until
 from torture import Torture
 
 MAX_AGE = [('Cache-Control', 'max-age=600')]
@@ -116,3 +117,29 @@ def test_a_damaged_index_is_kept_as_far_as_it_can_be_read(flushed, killed, mask,
         daemon.get(f'/{i}')
     assert {r['cache'] for r in daemon.records(120)[80:]} == {'hit'}
     assert 'damaged' not in daemon.said(since)
+
+
+def test_the_scrub_finds_what_nobody_asks_for(cached):
+    daemon, o = cached(pages, volume='scrub 100m; scrub_interval 1s;')
+    for i in range(10):
+        daemon.get(f'/{i}')
+    daemon.records(10)
+    daemon.stop()
+    flip(volume_file(daemon, 'data'), find=b'%-20s' % b'/4' * 400, at=5000)
+    since = len(daemon.said())
+    daemon.start()
+    daemon.wait_said("volume 'main': the scrub read 10 objects; 1 were damaged", since)
+    counters = until('the end of a pass', lambda: (c := daemon.counters())['proxyd_volume_scrub_passes_total'] > 0 and c)
+    assert counters['proxyd_volume_scrub_damaged_total'] == counters['proxyd_volume_damaged_total'] == 1
+    assert counters['proxyd_volume_scrub_bytes_total'] >= 10 * 8000 and counters['proxyd_volume_scrub_end_seconds'] > 1e9
+    assert counters['proxyd_volume_objects'] == 9
+    assert daemon.get('/4').body == b'%-20s' % b'/4' * 400
+    assert daemon.records(11)[10]['cache'] == 'miss'
+
+
+def test_a_scrub_that_is_off_reads_nothing(cached):
+    daemon, o = cached(pages, volume='scrub off; scrub_interval 1s;')
+    daemon.get('/')
+    assert '\tscrub off;\n\tscrub_interval 1s;' in daemon.run('-T', '-c', daemon.config_path).stdout
+    names = [open(f'/proc/{daemon.process.pid}/task/{t}/comm').read().strip() for t in os.listdir(f'/proc/{daemon.process.pid}/task')]
+    assert 'scrub' not in names

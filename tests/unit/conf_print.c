@@ -49,7 +49,7 @@ static void test_everything(void **state)
 		"workers 3; user www-data www; pid /run/p.pid; node a-1; error_log '/var/log/my errors' debug; access_log /var/log/a.csv; metrics 127.0.0.1:9145;\n"
 		"connections_max 100; proxy_read_timeout 1s500ms; object_max 3m; collapse off; trusted_proxy 10.1.2.3/8 unix: fd00::/8;\n"
 		"proxy_set_header X-All \"a \\\"b\\\" \\\\ ${scheme}x$http_accept_language\"; add_header X-Empty ''; login_cookie sid; proxy_cache two;\n"
-		"volume one { path '/var/cache/with blank/'; size 5g; ram 0; fill_max 1m; } volume two { path rel; size 4100k; }\n"
+		"volume one { path '/var/cache/with blank/'; size 5g; ram 0; fill_max 1m; scrub off; scrub_interval 1d; } volume two { path rel; size 4100k; }\n"
 		"upstream app { server 127.0.0.1:3000 weight=2 max_fails=3 fail_timeout=1500ms; server [::1]:3001 backup; server unix:/run/x down; keepalive 0; }\n"
 		"server { listen 80; listen [::1]:8080; server_name .example.com www.* '~^(a|b)\\.\\w{2}$' \"\"; proxy_tries 1; trusted_proxy ::1;\n"
 		"  cache_key_ignore 'a b' utm_*; cache_key_cookies theme; targeted_cache_control My-Cache-Control;\n"
