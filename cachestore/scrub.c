@@ -105,7 +105,7 @@ static int record_look(void *arg, uint64_t generation, struct slice bytes)
 	if (txn_get_head(&volume->env, visit->txn, &record, &head) != 0 || head.len != record.head.len
 			|| record_sum(head.ptr, head.len, record.key, generation) != record.head_checksum) {
 		damaged(pass);
-		loader_damaged(volume, record.key, generation);
+		loader_damaged(volume, index_remove(volume, record.key, generation));
 		return 0;
 	}
 	pass->heads += record.head_apart ? head.len : 0;
@@ -194,7 +194,7 @@ static void body_scrub(struct pass *pass, struct found *found, XXH3_state_t *has
 	}
 	if (judged == JUDGED_wrong && index_is_current(pass->volume, found->key, found->generation)) {
 		damaged(pass);
-		loader_damaged(pass->volume, found->key, found->generation);
+		loader_damaged(pass->volume, index_remove(pass->volume, found->key, found->generation));
 	}
 	if (judged != JUDGED_gone) {
 		pass->objects++;

@@ -182,15 +182,15 @@ static enum store_err index_open_or_replace(struct volume *volume, const struct 
 		unlink(path);                     /* of a copy that was cut short */
 	if (!folder_path(volume->config.path, "index", path))
 		return STORE_NO_FOLDER;
-	if (!damaged && !suspect && env_check(path) == MDB_CORRUPTED) {
+	if (!damaged && !suspect && env_check(path) == MDB_CORRUPTED)
 		suspect = volume->index_was_damaged = true;
-		volume_event(volume, EVENT_damaged, STORE_EVENT_error, "the index has damaged pages; what can be read of it is kept");
-	}
 	/* LMDB can die of a damaged index, of writing to it too: after a crash of the machine it is copied record by record. */
 	if (!damaged && suspect && (rc = env_salvage(path, geometry->map_bytes)) != 0) {
 		damaged = env_error_is_damage(rc);
 		reason = "it cannot be read to its end";
 	}
+	if (volume->index_was_damaged && !damaged)
+		volume_event(volume, EVENT_damaged, STORE_EVENT_error, "the index has damaged pages; what can be read of it is kept");
 	if (!damaged && rc == 0) {
 		rc = index_open(volume, path, geometry->map_bytes, folder->clean, &deleted);
 		damaged = env_error_is_damage(rc);

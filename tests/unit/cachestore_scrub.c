@@ -163,7 +163,7 @@ static void a_record_that_cannot_be_read_goes(void **state)
 	prepare();
 	config.scrub_rate = 0;
 	volume = help_open(&config);
-	generation = index_generation(volume, help_key("k9"));
+	generation = index_generation(volume, help_key("k9"), NULL);
 	assert_int_equal(txn_begin_write(&volume->env, &txn), 0);
 	assert_int_equal(txn_get(&volume->env, txn, generation, &bytes), 0);
 	copy = must(malloc(bytes.len));
