@@ -78,7 +78,7 @@ def test_a_damaged_body_is_dropped_told_and_counted(flushed):
     since = len(daemon.said())
     daemon.start()
     assert daemon.get('/4').body == b'%-20s' % b'/4' * 400
-    daemon.wait_said("volume 'main': an object is damaged on disk; it was dropped", since)
+    daemon.wait_said("volume 'main': an object is damaged on disk, or cannot be read; it was dropped", since)
     counters = daemon.counters()
     assert counters['proxyd_volume_damaged_total'] == 1 and counters['proxyd_volume_index_damaged'] == 0
     assert daemon.records(11)[10]['cache'] == 'miss'
