@@ -19,7 +19,7 @@ enum {
 	PAGE = 4096, PAGE_HEAD = 16, NODE_HEAD = 8, DB_BYTES = 48, DEPTH_MAX = 32, KEY_MAX = 511, METAS = 2,
 	PAGE_BRANCH = 1, PAGE_LEAF = 2, PAGE_OVERFLOW = 4, PAGE_META = 8,
 	NODE_BIG = 1, NODE_DB = 2,
-	DB_INTEGER_KEY = 8,
+	DB_INTEGER_KEY = 8, DB_NO_FOLDER = 0x4000 /* of the environment: they are kept with the table of free pages */,
 	META_MAGIC = (int)0xbeefc0de, META_VERSION = 1,
 };
 #define ROOT_NONE UINT64_MAX
@@ -192,8 +192,8 @@ static bool tree_check(struct walk *outer, struct db db, bool is_free, bool is_n
 	struct walk walk = { .map = outer->map, .pages = outer->pages, .seen = outer->seen, .is_free = is_free, .is_names = is_names,
 		.integer_key = is_free || (db.flags & DB_INTEGER_KEY), .depth = db.depth };
 
-	if (!is_free && (db.flags & ~DB_INTEGER_KEY))
-		return false;                     /* sorts that no table of ours has */
+	if (is_free ? (db.flags & ~DB_NO_FOLDER) != DB_INTEGER_KEY : (db.flags & ~DB_INTEGER_KEY) != 0)
+		return false;                     /* sorts that no table of ours has, or a map at a fixed address */
 	if (db.root == ROOT_NONE)
 		return db.depth == 0 && db.entries == 0 && db.branches == 0 && db.leaves == 0 && db.overflows == 0;
 	return db.depth > 0 && db.root < walk.pages && page_check(&walk, db.root, 1) && walk.branches == db.branches

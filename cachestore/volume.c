@@ -188,8 +188,7 @@ static enum store_err index_open_or_replace(struct volume *volume, const struct 
 	if (!damaged && suspect && (rc = env_salvage(path, geometry->map_bytes)) != 0) {
 		damaged = env_error_is_damage(rc);
 		reason = "it cannot be read to its end";
-	}
-	if (volume->index_was_damaged && !damaged)
+	} else if (volume->index_was_damaged)
 		volume_event(volume, EVENT_damaged, STORE_EVENT_error, "the index has damaged pages; what can be read of it is kept");
 	if (!damaged && rc == 0) {
 		rc = index_open(volume, path, geometry->map_bytes, folder->clean, &deleted);

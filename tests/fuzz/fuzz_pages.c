@@ -1,5 +1,6 @@
 /* Bytes changed anywhere in a good index: when pages_check() lets it pass, LMDB must be able to read all of it, to delete and to
- * put and to commit, without stumbling. The input is a list of changes: u24 where (of the used pages), u8 what it becomes. */
+ * put and to commit, without stumbling
+ * (an error is an answer). The input is a list of changes: u24 where (of the used pages), u8 what it becomes. */
 #include "store_fuzz.h"
 
 enum { INDEX_MAX = 1 << 20, MAP_BYTES = 4 << 20, RECORDS = 150, HEAD_LONG = 5000 };
@@ -10,7 +11,7 @@ static char index_path[128];
 static bool is_made;
 
 /* Records with heads inline, apart and on pages of their own, and some free pages. Fixed numbers: the same one every time. */
-static void record_add(struct env *env, MDB_txn *txn, uint64_t generation, size_t head_len)
+static int record_add(struct env *env, MDB_txn *txn, uint64_t generation, size_t head_len)
 {
 	static char head[HEAD_LONG];
 	char text[64];
@@ -19,7 +20,7 @@ static void record_add(struct env *env, MDB_txn *txn, uint64_t generation, size_
 	struct record record = { .generation = generation, .key = { generation, 1 }, .body_size = 10, .key_text = slice_make(text, (size_t)len),
 		.head = slice_make(head, head_len), .extent_count = 1 };
 
-	CHECK(txn_put(env, txn, &record, &extent, false) == 0);
+	return txn_put(env, txn, &record, &extent, false);
 }
 
 static void index_make(void)
@@ -34,7 +35,7 @@ static void index_make(void)
 	for (uint64_t i = 1; i <= RECORDS; i++) {
 		if (!txn)
 			CHECK(txn_begin_write(&env, &txn) == 0);
-		record_add(&env, txn, i, i % 20 == 0 ? HEAD_LONG : i % 7 == 0 ? 2100 : i);
+		CHECK(record_add(&env, txn, i, i % 20 == 0 ? HEAD_LONG : i % 7 == 0 ? 2100 : i) == 0);
 		if (i > 30 && i % 3 == 0)
 			CHECK(txn_delete(&env, txn, i - 25, (i - 25) % 20 == 0 || (i - 25) % 7 == 0) == 0);
 		if (i % 10 == 0)
