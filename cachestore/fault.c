@@ -241,6 +241,15 @@ void fault_batch_over(struct volume *volume, int rc, enum store_err err, bool st
 	}
 }
 
+/* What was moved lies there twice, and the start sees which one is right. */
+static bool doomed_must_go(const struct writer *writer)
+{
+	for (size_t i = 0; i < writer->doomed_count; i++)
+		if (!writer->doomed[i].moved)
+			return true;
+	return false;
+}
+
 void fault_last_words(struct volume *volume)
 {
 	struct writer *writer = &volume->writer;
@@ -251,7 +260,7 @@ void fault_last_words(struct volume *volume)
 	if (writer->doomed_count > 0 && !damaged && !writer->index_doubtful)
 		batch_relief(volume);
 	/* Records that must not come back: they were dropped, or replaced by what could not be stored. */
-	if (writer->doomed_count > 0 && !damaged)
+	if (!damaged && doomed_must_go(writer))
 		folder_mark(&volume->folder, "damaged");
 	volume->unclean = writer->doomed_count > 0 || writer->index_doubtful;
 }
