@@ -7,7 +7,7 @@
 
 #include "../../cachestore/internal.h"
 
-enum { SIZE = 16, KEPT = 40, BODY = 100, FLUSH_EVERY = 50 };
+enum { SIZE = 16, KEPT = 40, BODY = 100, FLUSH_EVERY = 50, MIN_OBJECTS = 720 /* 627 when nothing is moved */ };
 
 static uint64_t random_state = 1;
 
@@ -159,6 +159,7 @@ static void a_full_index_is_dense(void **state)
 	assert_true(help_stat(volume).moved > 1000);
 	assert_int_equal(help_stat(volume).dropped_error, 0);
 	objects = check_all(volume, next);
+	assert_in_range(objects, MIN_OBJECTS, 10000);
 	assert_int_equal(objects, help_stat(volume).objects);
 	assert_int_equal(volume->blocks.shared_count, 0);
 	used = help_stat(volume).live_bytes;
@@ -183,7 +184,9 @@ static void purge_done(void *arg, enum store_err err, uint64_t objects)
 	struct done *done = arg;
 
 	pthread_mutex_lock(&done->lock);
-	*done = (struct done){ .lock = done->lock, .cond = done->cond, .done = true, .err = err, .objects = objects };
+	done->done = true;
+	done->err = err;
+	done->objects = objects;
 	pthread_cond_signal(&done->cond);
 	pthread_mutex_unlock(&done->lock);
 }
@@ -321,6 +324,76 @@ static void a_pinned_map_ends_moves_and_not_puts(void **state)
 	free(path);
 }
 
+struct mixer { struct volume *volume; atomic_bool *stop; _Atomic uint64_t *next; uint64_t random, right, wrong; };
+
+/* Gets, refreshes and drops while records move. */
+static void *mix(void *arg)
+{
+	struct mixer *mixer = arg;
+
+	while (!atomic_load(mixer->stop)) {
+		struct object *object, *fresh = NULL;
+		uint64_t number, end = atomic_load(mixer->next);
+		char text[64];
+
+		mixer->random = mixer->random * 6364136223846793005u + 1442695040888963407u;
+		number = end - 1 - (mixer->random >> 33) % 1500;
+		key_of(number, text);
+		object = help_get(mixer->volume, text);
+		if (object && mixer->random >> 62 == 0)
+			object_refresh(object, object_meta(object), object_head(object), &fresh);
+		else if (object && mixer->random >> 60 == 15)
+			volume_drop(mixer->volume, help_key(text), object);
+		object_unref(&fresh);
+		object_unref(&object);
+		switch (check_small(mixer->volume, number)) {
+		case 1: mixer->right++; break;
+		case -1: mixer->wrong++; break;
+		}
+	}
+	return NULL;
+}
+
+static void threads_that_use_what_moves_get_it_right(void **state)
+{
+	char *path = help_folder();
+	struct volume *volume = open_small(path);
+	_Atomic uint64_t shown;
+	atomic_bool stop = false;
+	struct mixer mixers[3];
+	pthread_t threads[COUNT_OF(mixers)];
+	uint64_t next = 1;
+	(void)state;
+
+	churn(volume, &next, 4000);
+	atomic_init(&shown, next);
+	for (size_t i = 0; i < COUNT_OF(mixers); i++) {
+		mixers[i] = (struct mixer){ .volume = volume, .stop = &stop, .next = &shown, .random = i + 1 };
+		assert_int_equal(pthread_create(&threads[i], NULL, mix, &mixers[i]), 0);
+	}
+	while (next < 8000) {
+		churn(volume, &next, next + 50);
+		atomic_store(&shown, next);
+	}
+	atomic_store(&stop, true);
+	for (size_t i = 0; i < COUNT_OF(mixers); i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(mixers[i].wrong, 0);
+	}
+	volume_flush(volume);
+	assert_true(help_stat(volume).moved > 100);
+	assert_int_equal(help_stat(volume).dropped_damaged, 0);
+	count_all(volume);
+	assert_int_equal(check_all(volume, next), help_stat(volume).objects);
+	volume_close(&volume);
+	volume = open_small(path);
+	assert_int_equal(help_stat(volume).dropped_damaged, 0);
+	assert_int_equal(help_stat(volume).live_bytes, help_stat(volume).objects * BLOCK_BYTES);
+	volume_close(&volume);
+	help_remove(path);
+	free(path);
+}
+
 /* In a child: works until records lie there twice, and dies. */
 static void die_between_two_commits(const char *path)
 {
@@ -328,7 +401,7 @@ static void die_between_two_commits(const char *path)
 	uint64_t next = 1;
 
 	churn(volume, &next, 5000);
-	for (;;) {
+	while (next < 7000) {
 		struct writer *writer = &volume->writer;
 
 		churn(volume, &next, next + 1);
@@ -381,6 +454,7 @@ int main(void)
 		cmocka_unit_test(a_full_index_is_dense),
 		cmocka_unit_test(who_holds_an_object_does_not_notice),
 		cmocka_unit_test(a_purge_counts_each_object_once),
+		cmocka_unit_test(threads_that_use_what_moves_get_it_right),
 		cmocka_unit_test(a_pinned_map_ends_moves_and_not_puts),
 	};
 
