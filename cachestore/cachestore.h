@@ -43,6 +43,7 @@ enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 1
 	X(PURGED,     "a purge came while it was being fetched") \
 	X(REPLACED,   "what was to be renewed is not there any more") \
 	X(BUSY,       "the disk is behind: too many reads wait for it") \
+	X(STARTING,   "the volume is being read; it is not open yet") \
 	X(RULES_FULL, "too many purges are in force for the size of the volume; purge something wider, or all, once")
 enum store_err {
 #define X(name, text) STORE_##name,
@@ -97,6 +98,7 @@ struct store_config {
 	 * key_text. NULL: the text. For keys that differ in notation only, and that a person takes for one. */
 	struct slice (*purge_text)(struct slice key_text, char room[STORE_KEY_MAX]);
 	uint32_t unlogged_flags;     /* objects with one of these are not in struct store_lost: nobody was told that they are stored */
+	bool in_background;          /* volume_open() does not wait until the index is read */
 	void (*event)(void *arg, const struct store_event *event);   /* may be NULL */
 	/* In the writer's thread, for each batch and reason, when objects that it had taken are not stored. May be NULL. */
 	void (*lost)(void *arg, enum store_loss why, const struct store_lost *lost);
@@ -108,9 +110,17 @@ struct object;
 
 /* Opens or makes the volume. STORE_OK, or STORE_DAMAGED (open and empty; tell it loudly): *ret_volume is set. Otherwise
  * it is untouched and `why` (may be NULL) has one sentence with path and reason. A volume with another size grows or
- * shrinks and keeps what fits. The same folder twice is refused by device and inode. */
+ * shrinks and keeps what fits. The same folder twice is refused by device and inode.
+ *
+ * in_background: it returns when the folder is locked, its format is known, and there is room; the index is read, or repaired,
+ * by a thread of its own. Until that is over the volume is starting: look-ups are misses, object_new() is STORE_STARTING,
+ * volume_drop() does nothing, and a purge waits: it is in force before the first look-up finds anything. What is found damaged then
+ * is told by an event, and a volume that cannot be used is set aside. Otherwise the same is done by the call. */
 enum store_err volume_open(const struct store_config *config, struct volume **ret_volume, char why[256]);
-/* Writes what is queued, marks the volume clean, frees. Objects still referenced stay readable from memory; the caller
+bool volume_is_starting(const struct volume *volume);
+/* Waits until the start is over, for so many microseconds at most. Returns whether it is. */
+bool volume_wait(struct volume *volume, uint64_t us);
+/* Writes what is queued, marks the volume clean, frees. A start that is not over is given up. Objects still referenced stay readable from memory; the caller
  * drops all references first to be sure of the rest. NULL is fine. */
 void volume_close(struct volume **volume);
 /* Returns when everything put before the call is committed (or has failed). For tests and shutdown. */
@@ -132,6 +142,8 @@ struct volume_stat {
 	uint64_t read_errors;                          /* reads that the disk refused */
 	uint64_t set_aside, retries;                   /* times */
 	bool failed;                                   /* set aside: nothing is stored */
+	bool starting;
+	uint64_t start_records, start_total;           /* records read by the start so far; of how many (0: not known yet) */
 };
 void volume_stat(struct volume *volume, struct volume_stat *ret_stat);
 
@@ -154,7 +166,7 @@ struct object_meta {
 
 /* ---- look-up ---- */
 enum store_get {
-	STORE_MISS,                  /* nothing under this key */
+	STORE_MISS,                  /* nothing under this key, or the volume is starting */
 	STORE_HIT,                   /* *ret_object has a reference: head is in memory; the body may be on disk */
 	STORE_LOAD,                  /* known, but its head is on disk: call volume_load */
 };

@@ -1,7 +1,8 @@
 /* What the files of cachestore share; nobody else includes it.
  *
  * Who calls whom:
- *   volume.c   open, close, stat; folder.c the files; env.c the LMDB environment; salvage.c after a crash; scan.c the start
+ *   volume.c   open, close, stat; folder.c the files; start.c how the index comes into use; env.c the LMDB environment;
+ *              salvage.c after a crash; scan.c reads all records
  *   object.c   objects and their life; body.c bytes of a body: chunks in memory, extents on disk, waiters
  *   index.c    RAM index: key -> entry; ram.c which whole objects stay in memory; evict.c which leave the disk
  *   writer.c   the thread that stores (queue, batches); batch.c one batch; gather.c its bodies; loader.c the threads that read
@@ -12,7 +13,7 @@
  * Locks, none of which is held while another is taken:
  *   shard->lock    the entries of a shard, its two SIEVE queues, object->ram_*
  *   body->lock     waiters of a body (wake() is called with it held)
- *   blocks->pin_lock, writer->lock, loader->lock, rules->lock, purger->lock */
+ *   blocks->pin_lock, writer->lock, loader->lock, rules->lock, purger->lock, start->lock */
 #ifndef CACHESTORE_INTERNAL_H
 #define CACHESTORE_INTERNAL_H
 
@@ -165,6 +166,7 @@ struct shard *index_shard(struct volume *volume, struct store_key key);
 struct entry *index_find(struct shard *shard, struct store_key key);       /* lock held; NULL: none */
 void index_init(struct volume *volume);
 void index_free(struct volume *volume);
+void index_clear(struct volume *volume);
 /* Gives the object its generation and puts it under its key as PENDING, unless something newer than `over` is there.
  * *ret_replaced: what was there; 0: nothing. */
 bool index_publish(struct volume *volume, struct object *object, uint64_t over, uint64_t *ret_replaced);
@@ -174,6 +176,7 @@ void index_stored(struct volume *volume, struct object *object, uint32_t blocks)
 uint64_t index_remove(struct volume *volume, struct store_key key, uint64_t generation);
 bool index_is_current(struct volume *volume, struct store_key key, uint64_t generation);
 uint64_t index_generation(struct volume *volume, struct store_key key);      /* of what is under the key; 0: nothing */
+void index_reserve(struct volume *volume, uint64_t objects);      /* room for so many */
 /* At start only, in order of generation. Returns what it replaced of the same key; 0: nothing. */
 uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified);
 /* volume_get() without its counters. */
@@ -261,7 +264,7 @@ int env_open(struct env *env, const char *path, uint64_t map_bytes);
 void env_close(struct env *env);
 /* Copies all good records into a new environment, in a child process, which may die of it, and puts that in its place. Then
  * no page of the old one is used any more. salvage.c */
-int env_salvage(const char *path, uint64_t map_bytes);
+int env_salvage(const char *path, uint64_t map_bytes, const atomic_bool *stop /* true: ECANCELED soon */);
 int env_make(struct env *env, const char *path, uint64_t map_bytes, unsigned flags);
 /* Rewrites into a file of at most map_bytes, dropping records until it fits; blocks from block_total on are dropped too. */
 int env_shrink(const char *path, uint64_t map_bytes, uint32_t block_total);
@@ -284,6 +287,7 @@ int txn_put(struct env *env, MDB_txn *txn, struct record *record, const struct e
 int txn_delete(struct env *env, MDB_txn *txn, uint64_t generation, bool head_apart);
 int txn_touch(struct env *env, MDB_txn *txn);   /* so that the commit is one */
 int txn_pages(struct env *env, MDB_txn *txn, uint64_t *ret_pages);
+int txn_count(struct env *env, MDB_txn *txn, uint64_t *ret_records);
 /* Each record, the oldest first; stops when visit returns nonzero, and returns that. */
 typedef int (*record_visit)(void *arg, uint64_t generation, struct slice bytes);
 int txn_each(struct env *env, MDB_txn *txn, record_visit visit, void *arg);
@@ -467,6 +471,8 @@ struct purger {
 	struct purge_job *first, **last;
 	bool started;
 	atomic_bool stop;
+	bool holds, refuses;                 /* the volume starts: jobs wait without a number; it could not be started */
+	size_t held;
 	uint64_t pass_us;                    /* the thread's: when the last pass began */
 };
 void rules_init(struct rules *rules, uint64_t map_bytes);
@@ -518,6 +524,11 @@ bool purger_start(struct volume *volume);
 /* Jobs that are left are done, as failed. */
 void purger_stop(struct volume *volume);
 void purger_push(struct volume *volume, struct purge_job *job);
+/* While the volume starts the job, which has no number yet, waits: STORE_OK. STORE_FAILED: it will never be open.
+ * STORE_STARTING: it does not start any more; the caller goes on. */
+enum store_err purger_hold(struct volume *volume, struct purge_job *job);
+/* The start is over: what was held comes into force, before a look-up finds anything; or is done, as failed. */
+void purger_release(struct volume *volume, bool failed);
 
 /* ---- volumes ---- */
 enum event_kind { EVENT_disk_full, EVENT_disk_error, EVENT_index_full, EVENT_damaged, EVENT_failed, EVENT_again, EVENT_other, EVENT_COUNT };
@@ -528,6 +539,17 @@ struct folder {                                 /* folder.c */
 	bool clean, same_boot, damaged;         /* how it was left; same_boot: and the index is not in doubt */
 	char boot[40];
 };
+/* How the index comes into use: all of it is the start's thread's, until `over`. */
+struct start {
+	pthread_t thread;
+	bool threaded;
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	bool over;                              /* under the lock */
+	atomic_bool stop;
+	_Atomic uint64_t records, total;        /* read so far; in the index, 0: not known yet */
+	uint64_t begun_us, told_us;
+};
 struct volume {
 	atomic_uint refs;                       /* the owner's and one per body */
 	struct store_config config;             /* name and path are copies */
@@ -535,12 +557,14 @@ struct volume {
 	size_t batch_jobs, doomed_max;          /* puts and deletes in one transaction */
 	uint64_t body_max;
 	uint32_t reserve_blocks;
-	uint64_t index_pages_max;
+	uint64_t index_pages_max, map_bytes;
+	atomic_bool ready;                      /* index and blocks are complete: look-ups may use them */
 	struct folder folder;
 	struct env env;
 	struct blocks blocks;
 	struct shard shards[SHARDS_MAX];
 	uint32_t shard_count;
+	struct start start;
 	struct writer writer;
 	struct loader loader;
 	struct rules rules;
@@ -558,6 +582,7 @@ struct volume {
 };
 struct volume *volume_ref(struct volume *volume);
 void volume_unref(struct volume *volume);
+void volume_tell(struct volume *volume, int level, const char *text);
 /* At most once a minute for each kind. */
 void volume_event(struct volume *volume, enum event_kind kind, int level, const char *text);
 void volume_commit_took(struct volume *volume, uint64_t us);       /* counts one */
@@ -575,6 +600,14 @@ void folder_remove_all(struct folder *folder);
 void folder_close(struct folder *folder);
 void folder_why(char why[256], const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* ---- the start (start.c, scan.c) ---- */
+void start_init(struct volume *volume);
+/* With the folder locked: what can refuse a volume is done at once, the rest here or in a thread (config.in_background). */
+enum store_err start_begin(struct volume *volume, char why[256]);
+/* Stops it when it runs, and waits for that. */
+void start_stop(struct volume *volume);
+/* Now and then, with what has been read: counts, tells, and says ECANCELED when it has to stop. */
+int start_progress(struct volume *volume, uint64_t records);
 /* Rebuilds RAM index and bitmap; deletes what is damaged, outside, or claims blocks of a newer one. */
 int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted);
 

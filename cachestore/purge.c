@@ -103,6 +103,7 @@ enum store_err volume_purge(struct volume *volume, const struct store_purge *pur
 {
 	struct slice text = purge->text;
 	struct purge_job *job;
+	enum store_err held;
 
 	if (text.len > STORE_KEY_MAX || (text.len > 0 && memchr(text.ptr, '\n', text.len)))
 		return STORE_TOO_LARGE;
@@ -113,6 +114,11 @@ enum store_err volume_purge(struct volume *volume, const struct store_purge *pur
 	if (text.len > 0)
 		memcpy(job->text, text.ptr, text.len);
 	job->purge.text = slice_make(job->text, text.len);
+	if ((held = purger_hold(volume, job)) != STORE_STARTING) {
+		if (held != STORE_OK)
+			free(job);
+		return held;
+	}
 	job->clock = rules_add(&volume->rules, &job->purge, job->hash);
 	if (job->clock == 0) {
 		free(job);

@@ -36,11 +36,35 @@ static void loaded(struct store_load *load, struct object *object)
 	free(dropping);
 }
 
+static void purged(void *arg, enum store_err err, uint64_t objects)
+{
+	(void)arg, (void)err, (void)objects;
+}
+
+/* As a purge, which holds for what the volume finds in itself; when too many are waiting for that, as one of everything. */
+static void drop_later(struct request *r, const struct target *target)
+{
+	static const struct store_purge all = { .kind = PURGE_PREFIX };
+	struct store_purge purge = { .kind = PURGE_KEY };
+	struct text text;
+
+	text_init(&text, &r->arena, target->host.len + target->path.len + target->query.len + 24);
+	target_add_key(&text, target);
+	purge.text = text_slice(&text);
+	if (!text.overflowed && volume_purge(r->volume, &purge, purged, NULL) == STORE_RULES_FULL)
+		volume_purge(r->volume, &all, purged, NULL);
+}
+
 static void drop(struct request *r, const struct target *target)
 {
 	struct object *object = NULL;
 	struct text text;
 
+	/* What it has to forget is not known before it is read. */
+	if (volume_is_starting(r->volume)) {
+		drop_later(r, target);
+		return;
+	}
 	text_init(&text, &r->arena, target->host.len + target->path.len + target->query.len + 24);
 	target_add_key(&text, target);
 	if (text.overflowed)

@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "clock.h"
 #include "diag.h"
 #include "stored.h"
 #include "target.h"
+
+enum { START_PATIENCE_US = 1000 * 1000 };
 
 struct volume_slot {
 	struct volume_slot *next;
@@ -80,7 +83,7 @@ static struct volume_slot *slot_open(struct volumes *all, const struct conf_volu
 	struct volume_slot *slot = must(calloc(1, sizeof(*slot)));
 	struct store_config config = { .size = volume->size, .ram = volume->ram, .fill_max = volume->fill_max,
 		.io_threads = volume->io_threads, .retry_us = volume->retry, .event = slot_event, .event_arg = slot, .lost = slot_lost,
-		.bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .unlogged_flags = STORED_VARY_INDEX | STORED_SLICED,
+		.in_background = true, .bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .unlogged_flags = STORED_VARY_INDEX | STORED_SLICED,
 		.related = vary_index_keys, .beside = part_key_beside, .purge_text = plain_key };
 
 	config.name = slot->name = must(strndup(volume->name.ptr, volume->name.len));
@@ -156,6 +159,16 @@ static void map_replace(struct volumes *volumes, struct volume_map *map)
 	}
 }
 
+/* Most volumes are read in less than the time a client waits gladly: with them the first requests are hits. */
+static void slots_wait(const struct volumes *volumes)
+{
+	uint64_t until = clock_now_us() + START_PATIENCE_US, now;
+
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
+		if ((now = clock_now_us()) < until)
+			volume_wait(slot->volume, until - now);
+}
+
 bool volumes_add(struct volumes *volumes, const struct conf *conf)
 {
 	const struct volume_map *old = atomic_load(&volumes->map);
@@ -180,7 +193,9 @@ bool volumes_add(struct volumes *volumes, const struct conf *conf)
 	else
 		free(map);
 	pthread_mutex_unlock(&volumes->lock);
-	if (!ok)
+	if (ok)
+		slots_wait(volumes);
+	else
 		volumes_settle(volumes);         /* closes those that were opened for nothing: no map has them */
 	return ok;
 }

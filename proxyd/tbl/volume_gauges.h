@@ -28,3 +28,6 @@ VOLUME_GAUGE(reads_ahead_total, counter, s->reads_ahead,   "Pieces of bodies tha
 VOLUME_GAUGE(purge_rules,     gauge,   s->purge_rules,     "Purges in force: each goes when nothing that it concerns is left.")
 VOLUME_GAUGE(purges_total,    counter, s->purges,          "Purges of the volume.")
 VOLUME_GAUGE(purged_total,    counter, s->purged,          "Objects that hard purges took out.")
+VOLUME_GAUGE(starting,        gauge,   s->starting,        "1 while the volume is being read after the start: look-ups are misses, nothing is stored.")
+VOLUME_GAUGE(start_records,   gauge,   s->start_records,   "Records that the start has read.")
+VOLUME_GAUGE(start_records_max, gauge, s->start_total,     "Records that the start has to read; 0: not known yet.")
