@@ -117,6 +117,10 @@ struct object;
  * volume_drop() does nothing, and a purge waits: it is in force before the first look-up finds anything. What is found damaged then
  * is told by an event, and a volume that cannot be used is set aside. Otherwise the same is done by the call. */
 enum store_err volume_open(const struct store_config *config, struct volume **ret_volume, char why[256]);
+/* Whether volume_open() would most likely succeed: the folder is a volume of our format, or is not there yet, or is empty,
+ * and could be written by this user; and there is room for the size. Changes nothing, and does not ask whether somebody
+ * has it open. Errors as of volume_open(). */
+enum store_err volume_probe(const struct store_config *config, char why[256]);
 bool volume_is_starting(const struct volume *volume);
 /* Waits until the start is over, for so many microseconds at most. Returns whether it is. */
 bool volume_wait(struct volume *volume, uint64_t us);

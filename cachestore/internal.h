@@ -591,6 +591,7 @@ void volume_commit_took(struct volume *volume, uint64_t us);       /* counts one
 enum { PATH_ROOM = 4096 };
 bool folder_path(const char *path, const char *name, char out[PATH_ROOM]);
 enum store_err folder_open(struct folder *folder, const char *path, char why[256]);
+enum store_err folder_probe(const char *path, uint64_t bytes, char why[256]);
 enum store_err folder_mark(struct folder *folder, const char *state);     /* "dirty", "clean", "damaged", "doubtful" */
 enum store_err folder_allocate(struct folder *folder, const char *name, uint64_t bytes, char why[256]);
 int folder_shrink_data(struct folder *folder, uint64_t bytes);

@@ -183,6 +183,14 @@ enum store_err volume_open(const struct store_config *config, struct volume **re
 	return err;
 }
 
+enum store_err volume_probe(const struct store_config *config, char why[256])
+{
+	if (config->size >= VOLUME_SIZE_MIN)
+		return folder_probe(config->path, config->size, why);
+	folder_why(why, config->path, "%s", store_strerror(STORE_TOO_SMALL));
+	return STORE_TOO_SMALL;
+}
+
 void volume_close(struct volume **closing)
 {
 	struct volume *volume = *closing;

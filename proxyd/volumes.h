@@ -33,7 +33,7 @@ void volumes_settle(struct volumes *volumes);
 /* Closes everything: the workers have ended. */
 void volumes_release(struct volumes *volumes);
 struct volume *volumes_find(struct volumes *volumes, const struct conf_volume *volume);
-/* Tries to open each and closes it again (-t). */
+/* Could each be opened? Changes nothing (-t). */
 bool volumes_check(const struct conf *conf);
 
 /* From now on volumes_stat() shows this configuration's. */

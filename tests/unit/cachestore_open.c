@@ -93,6 +93,8 @@ static void expect_refusal(const struct store_config *config, enum store_err err
 	char why[256] = "";
 
 	assert_int_equal(volume_open(config, &volume, why), err);
+	if (err != STORE_IN_USE)
+		assert_int_equal(volume_probe(config, why), err);      /* sees it without a try */
 	assert_ptr_equal(volume, &events);
 	if (!strstr(why, word) || !strstr(why, config->path))
 		fail_msg("'%s' does not tell '%s'", why, word);
@@ -112,7 +114,7 @@ static void refusals_name_the_reason(void **state)
 	file_write("volume", "dear\n");
 	expect_refusal(&config, STORE_NOT_VOLUME, "not a volume's");
 	file_write("volume", "cachestore volume\nformat 99\nstate clean\nboot x\n");
-	expect_refusal(&config, STORE_VERSION, "format 99");
+	expect_refusal(&config, STORE_VERSION, "version 99");
 	snprintf(deeper, sizeof(deeper), "%s/no/such", folder);
 	config.path = deeper;
 	expect_refusal(&config, STORE_NO_FOLDER, "No such file");
