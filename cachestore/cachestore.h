@@ -43,6 +43,7 @@ enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 1
 	X(PURGED,     "a purge came while it was being fetched") \
 	X(REPLACED,   "what was to be renewed is not there any more") \
 	X(BUSY,       "the disk is behind: too many reads wait for it") \
+	X(HANDED_OVER, "another process takes the volume over, or gives it up; nothing is stored until that is done") \
 	X(STARTING,   "the volume is being read; it is not open yet") \
 	X(RULES_FULL, "too many purges are in force for the size of the volume; purge something wider, or all, once")
 enum store_err {
@@ -70,7 +71,8 @@ struct store_event {
 	X(disk_full,     DISK_FULL,  "no room on the disk or in the volume") \
 	X(disk_error,    DISK_ERROR, "the disk returned an error") \
 	X(index_full,    INDEX_FULL, "the index map is full") \
-	X(volume_failed, FAILED,     "the volume was set aside")
+	X(volume_failed, FAILED,     "the volume was set aside") \
+	X(upgrade,       HANDED_OVER, "a process that hands the volume over still reads what would have to be written over")
 enum store_loss {
 #define X(name, error, text) STORE_LOSS_##name,
 	STORE_LOSSES(X)
@@ -150,6 +152,20 @@ struct volume_stat {
 	uint64_t start_records, start_total;           /* records read by the start so far; of how many (0: not known yet) */
 };
 void volume_stat(struct volume *volume, struct volume_stat *ret_stat);
+
+/* ---- from process to process ----
+ *
+ * The old process retires the volume, then the new one may open it. The old one goes on serving what it knows of, from memory
+ * and disk, until its end: as long as it has the volume open, the new one writes over nothing that the old one may still read
+ * (it takes blocks that were free, and stores nothing when there are no more of them). The size must be the same in both. */
+/* Stores nothing from here on (STORE_HANDED_OVER, for purges too); when it returns all that was put and purged is on disk and
+ * the folder's lock is free. STORE_STARTING: not now, nothing has changed. */
+enum store_err volume_retire(struct volume *volume);
+/* The other process is gone: as before. False when somebody has the volume, or has written to it: it stays retired. */
+bool volume_resume(struct volume *volume);
+/* Look-ups find nothing (true), or again what there is. What was found may be read to its end. */
+void volume_blind(struct volume *volume, bool blind);
+bool volume_is_retired(const struct volume *volume);
 
 /* What proxyd wants kept beside the bytes; opaque to the library except `expires_us` (eviction may prefer the stale). */
 struct object_meta {

@@ -318,12 +318,42 @@ int folder_set_aside(struct folder *folder)
 
 void folder_remove_all(struct folder *folder)
 {
-	static const char *const names[] = { "data", "index", "index-lock", MARKER };
+	static const char *const names[] = { "data", "index", "index-lock", "limbo", MARKER };
 	char file[PATH_ROOM];
 
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (folder_path(folder->path, names[i], file))
 			unlink(file);
+}
+
+/* ---- two processes ----
+ * flock on the marker: who writes. A range lock on its first byte, shared: who reads, though another process writes. */
+
+static struct flock readers_lock(short type)
+{
+	return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
+}
+
+bool folder_share(struct folder *folder)
+{
+	struct flock lock = readers_lock(F_RDLCK);
+
+	return fcntl(folder->marker_fd, F_OFD_SETLK, &lock) == 0 && flock(folder->marker_fd, LOCK_UN) == 0;
+}
+
+bool folder_take_back(struct folder *folder)
+{
+	struct flock lock = readers_lock(F_UNLCK);
+
+	return flock(folder->marker_fd, LOCK_EX | LOCK_NB) == 0 && fcntl(folder->marker_fd, F_OFD_SETLK, &lock) == 0;
+}
+
+/* When it cannot be found out there may be one. */
+bool folder_has_readers(const struct folder *folder)
+{
+	struct flock lock = readers_lock(F_WRLCK);
+
+	return fcntl(folder->marker_fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
 void folder_close(struct folder *folder)

@@ -207,6 +207,8 @@ struct blocks {                                 /* the writer's (at start: the o
 	struct limbo *limbo;                    /* freed, but not to be used yet */
 	size_t limbo_count, limbo_room;
 	_Atomic uint32_t limbo_blocks;
+	atomic_bool foreign;                    /* another process may read what is not free now: limbo does not end */
+	bool frozen;                            /* nor is known what it reads: nothing is given out */
 	uint32_t limbo_pinned;                  /* of these: could be used, but a reader still has them */
 	uint32_t *shared;                       /* first blocks of bodies that more than one record names, once for each more */
 	size_t shared_count, shared_room;
@@ -324,7 +326,7 @@ struct writer {
 	uint64_t pushed, finished;              /* jobs ever */
 	uint64_t first_us;                      /* when the queue became non-empty */
 	unsigned flushing;
-	bool started, stop;
+	bool started, stop, ended;
 	/* the thread's own */
 	struct doomed *doomed;                  /* to be deleted with the next commit */
 	size_t doomed_count, doomed_room;
@@ -343,6 +345,7 @@ struct writer {
 };
 void writer_init(struct volume *volume);
 bool writer_start(struct volume *volume);
+void writer_finish(struct volume *volume);      /* ends the thread, after everything queued is stored; it may start again */
 void writer_stop(struct volume *volume);        /* after everything queued is stored */
 /* Room in the queue, or STORE_QUEUE_FULL; then exactly one writer_push_put(). */
 enum store_err writer_reserve(struct volume *volume, uint64_t bytes);
@@ -471,7 +474,7 @@ struct purger {
 	struct purge_job *first, **last;
 	bool started;
 	atomic_bool stop;
-	bool holds, refuses;                 /* the volume starts: jobs wait without a number; it could not be started */
+	bool holds, refuses;                 /* the volume starts: jobs wait without a number; it could not be started, or is retired */
 	size_t held;
 	uint64_t pass_us;                    /* the thread's: when the last pass began */
 };
@@ -521,6 +524,8 @@ void purge_drop(struct volume *volume, struct store_key key, uint64_t generation
 bool purge_is_bookkeeping(const struct volume *volume, const struct object_meta *meta);
 void purger_init(struct volume *volume);
 bool purger_start(struct volume *volume);
+/* Ends the thread when all jobs are done; what comes then is refused. purger_start() takes it up again. */
+void purger_finish(struct volume *volume);
 /* Jobs that are left are done, as failed. */
 void purger_stop(struct volume *volume);
 void purger_push(struct volume *volume, struct purge_job *job);
@@ -558,6 +563,9 @@ struct volume {
 	uint64_t body_max;
 	uint32_t reserve_blocks;
 	uint64_t index_pages_max, map_bytes;
+	atomic_bool retired;                    /* another process has the folder, or may take it */
+	uint64_t retired_txn;                   /* the index's last transaction then, and its file */
+	ino_t retired_inode;
 	atomic_bool ready;                      /* index and blocks are complete: look-ups may use them */
 	struct folder folder;
 	struct env env;
@@ -598,9 +606,22 @@ int folder_shrink_data(struct folder *folder, uint64_t bytes);
 /* Renames the index; older ones that were set aside are removed. */
 int folder_set_aside(struct folder *folder);
 void folder_remove_all(struct folder *folder);
+/* The folder is somebody else's, but we read on; the opposite (false: it is taken); does another process do so? */
+bool folder_share(struct folder *folder);
+bool folder_take_back(struct folder *folder);
+bool folder_has_readers(const struct folder *folder);
 void folder_close(struct folder *folder);
 void folder_why(char why[256], const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* ---- from process to process (handover.c) ---- */
+/* Before the scan: is there an older process that reads? */
+void handover_begin(struct volume *volume);
+/* After the scan: the blocks that no record names, but that it reads. unsure: records were deleted, or all of them are gone. */
+void handover_claim(struct volume *volume, bool unsure);
+/* Whether that much can be written without what it reads. */
+bool handover_has_room(struct volume *volume, uint64_t bytes);
+/* The writer's: is it gone? */
+void handover_look(struct volume *volume);
 /* ---- the start (start.c, scan.c) ---- */
 void start_init(struct volume *volume);
 /* With the folder locked: what can refuse a volume is done at once, the rest here or in a thread (config.in_background). */

@@ -109,6 +109,8 @@ enum store_err volume_purge(struct volume *volume, const struct store_purge *pur
 		return STORE_TOO_LARGE;
 	if (atomic_load(&volume->closed))
 		return STORE_FAILED;
+	if (atomic_load(&volume->retired))
+		return STORE_HANDED_OVER;
 	job = must(malloc(sizeof(*job) + text.len));
 	*job = (struct purge_job){ .purge = *purge, .hash = rule_hash(purge->kind, text), .done = done, .arg = arg };
 	if (text.len > 0)

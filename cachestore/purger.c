@@ -101,13 +101,20 @@ void purger_push(struct volume *volume, struct purge_job *job)
 {
 	struct purger *purger = &volume->purger;
 
+	bool refused;
+
 	pthread_mutex_lock(&purger->lock);
-	if (job) {
+	refused = job && purger->refuses;         /* the volume was retired just now */
+	if (job && !refused) {
 		*purger->last = job;
 		purger->last = &job->next;
 	}
 	pthread_cond_signal(&purger->work);
 	pthread_mutex_unlock(&purger->lock);
+	if (refused) {
+		job->done(job->arg, STORE_HANDED_OVER, 0);
+		free(job);
+	}
 }
 
 /* ---- 1. on disk ---- */
@@ -347,7 +354,7 @@ static struct purge_job *jobs_take(struct volume *volume)
 	struct purge_job *jobs;
 
 	pthread_mutex_lock(&purger->lock);
-	if (!purger->first && !atomic_load(&purger->stop) && (due == 0 || now_us() < due)) {
+	if (!purger->first && !atomic_load(&purger->stop) && !purger->refuses && (due == 0 || now_us() < due)) {
 		struct timespec until = { (time_t)(due / 1000000), (long)(due % 1000000) * 1000 };
 
 		if (due == 0)
@@ -358,6 +365,8 @@ static struct purge_job *jobs_take(struct volume *volume)
 	jobs = purger->first;
 	purger->first = NULL;
 	purger->last = &purger->first;
+	if (!jobs && purger->refuses)             /* purger_finish() waits for that */
+		atomic_store(&purger->stop, true);
 	pthread_mutex_unlock(&purger->lock);
 	return jobs;
 }
@@ -381,8 +390,23 @@ static void *purger_run(void *arg)
 
 bool purger_start(struct volume *volume)
 {
+	volume->purger.refuses = false;
+	atomic_store(&volume->purger.stop, false);
 	volume->purger.started = pthread_create(&volume->purger.thread, NULL, purger_run, volume) == 0;
 	return volume->purger.started;
+}
+
+void purger_finish(struct volume *volume)
+{
+	struct purger *purger = &volume->purger;
+
+	pthread_mutex_lock(&purger->lock);
+	purger->refuses = true;
+	pthread_cond_signal(&purger->work);
+	pthread_mutex_unlock(&purger->lock);
+	if (purger->started)
+		pthread_join(purger->thread, NULL);
+	purger->started = false;
 }
 
 void purger_stop(struct volume *volume)

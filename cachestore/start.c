@@ -78,13 +78,12 @@ static void damage_tell(struct volume *volume, const char *reason, char why[256]
 }
 
 /* Opens the index, or sets it aside and makes a new one. */
-static enum store_err index_open_or_replace(struct volume *volume, char why[256])
+static enum store_err index_open_or_replace(struct volume *volume, uint64_t *ret_deleted, char why[256])
 {
 	struct folder *folder = &volume->folder;
 	bool damaged = folder->damaged;
 	const char *reason = "an earlier run found it damaged";
 	char path[PATH_ROOM], text[200];
-	uint64_t deleted = 0;
 	int rc = 0;
 
 	if (folder_path(volume->config.path, "index.new", path))
@@ -96,13 +95,13 @@ static enum store_err index_open_or_replace(struct volume *volume, char why[256]
 		reason = "it cannot be read to its end";
 	}
 	if (!damaged && rc == 0) {
-		rc = index_open(volume, path, folder->clean, &deleted);
+		rc = index_open(volume, path, folder->clean, ret_deleted);
 		damaged = env_error_is_damage(rc);
 		if (damaged)
 			reason = mdb_strerror(rc);
 	}
 	if (damaged && (rc = folder_set_aside(folder)) == 0)
-		rc = index_open(volume, path, true, &deleted);
+		rc = index_open(volume, path, true, ret_deleted);
 	if (rc != 0)
 		return index_refused(volume, rc, why);
 	if (damaged) {
@@ -122,11 +121,14 @@ static enum store_err index_open_or_replace(struct volume *volume, char why[256]
 static enum store_err start_run(struct volume *volume, char why[256])
 {
 	struct folder *folder = &volume->folder;
-	uint64_t data_bytes = (uint64_t)volume->blocks.total * BLOCK_BYTES;
-	enum store_err err, opened = index_open_or_replace(volume, why);
+	uint64_t data_bytes = (uint64_t)volume->blocks.total * BLOCK_BYTES, deleted = 0;
+	enum store_err err, opened;
 
+	handover_begin(volume);
+	opened = index_open_or_replace(volume, &deleted, why);
 	if (opened != STORE_OK && opened != STORE_DAMAGED)
 		return opened;
+	handover_claim(volume, opened == STORE_DAMAGED || deleted > 0);
 	if ((err = folder_allocate(folder, "index", volume->map_bytes, why)) != STORE_OK)
 		return err;
 	/* Records of what is cut off are deleted, and that is on disk, before it is cut off. */
@@ -248,7 +250,7 @@ void start_stop(struct volume *volume)
 
 bool volume_is_starting(const struct volume *volume)
 {
-	return !atomic_load_explicit(&volume->ready, memory_order_acquire) && !atomic_load(&volume->failed);
+	return !atomic_load_explicit(&volume->ready, memory_order_acquire) && !atomic_load(&volume->failed) && !atomic_load(&volume->retired);
 }
 
 bool volume_wait(struct volume *volume, uint64_t us)

@@ -194,13 +194,14 @@ enum store_err volume_probe(const struct store_config *config, char why[256])
 void volume_close(struct volume **closing)
 {
 	struct volume *volume = *closing;
-	bool synced, unchanged;
+	bool retired, synced, unchanged;
 
 	*closing = NULL;
 	if (!volume)
 		return;
 	volume_stop(volume);
-	synced = volume->env.env && mdb_env_sync(volume->env.env, 1) == 0;
+	retired = atomic_load(&volume->retired);  /* then the rest is another process' */
+	synced = !retired && volume->env.env && mdb_env_sync(volume->env.env, 1) == 0;
 	env_close(&volume->env);
 	/* When the start did not come to its end it is as clean as it was: no block was written. */
 	unchanged = !atomic_load(&volume->ready) && !volume->folder.clean;

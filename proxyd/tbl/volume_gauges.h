@@ -16,6 +16,7 @@ VOLUME_GAUGE(unstored_disk_full_total, counter, s->lost[STORE_LOSS_disk_full].ob
 VOLUME_GAUGE(unstored_disk_error_total, counter, s->lost[STORE_LOSS_disk_error].objects, "The same: the disk returned an error.")
 VOLUME_GAUGE(unstored_index_full_total, counter, s->lost[STORE_LOSS_index_full].objects, "The same: the index map was full.")
 VOLUME_GAUGE(unstored_volume_failed_total, counter, s->lost[STORE_LOSS_volume_failed].objects, "The same: the volume was set aside meanwhile.")
+VOLUME_GAUGE(unstored_upgrade_total, counter, s->lost[STORE_LOSS_upgrade].objects, "The same: the old process of an upgrade still read what would have to be written over.")
 VOLUME_GAUGE(read_errors_total, counter, s->read_errors,   "Reads of bodies that the disk refused.")
 VOLUME_GAUGE(set_aside_total, counter, s->set_aside,       "Times that the volume was set aside after errors.")
 VOLUME_GAUGE(retries_total,   counter, s->retries,         "Times that it then tried whether it can store again.")
