@@ -2,6 +2,7 @@
  *
  *   status                               the process and its counters
  *   volumes                              each volume: what is in it, what it did, purges in force
+ *   upgrade [PROGRAM]                    a new program takes over; answered when it serves, or has failed
  *   purge soft|hard VOLUME|* KIND TEXT   KIND: url, prefix, tag or all (which has no TEXT); TEXT is the rest of the line
  *
  * Who may use it is for the mode of its file to say. One thread, a few connections; a purge is waited for. */
@@ -13,6 +14,7 @@
 /* Binds what the configuration says. False with a sentence in why. */
 bool admin_open(struct daemon *daemon, const struct conf *conf, struct admin **ret_admin, char why[256]);
 bool admin_start(struct admin *admin);
+int admin_fd(const struct admin *admin);
 const char *admin_address(const struct admin *admin);
 /* NULL is fine. */
 void admin_close(struct admin **admin);

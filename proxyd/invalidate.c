@@ -1,6 +1,7 @@
 /* Invalidation (RFC 9111 section 4.4): an unsafe method that worked has changed what its URL stands for, and what Location and
  * Content-Location of the answer name, when they are of the same origin: nobody may empty another site's cache. */
 #include "request.h"
+#include "upgrade.h"
 
 #include <stdlib.h>
 
@@ -73,6 +74,7 @@ static void drop(struct request *r, const struct target *target)
 	/* What the origin was asked for before this request has changed it is not stored when it comes, either. */
 	volume_void(r->volume, key);
 	enum store_get got = volume_get(r->volume, key, text_slice(&text), &object);
+	upgrade_invalidated(r->worker->daemon, r->volume, text_slice(&text));
 	if (got == STORE_LOAD) {
 		struct dropping *dropping = must(malloc(sizeof(*dropping)));
 		*dropping = (struct dropping){ .load = { .loaded = loaded, .patient = true }, .volume = r->volume, .key = key };

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "diag.h"
+#include "heir.h"
 #include "stored.h"
 #include "target.h"
 
@@ -133,6 +134,13 @@ static struct slice plain_key(struct slice key_text, char room[STORE_KEY_MAX])
 	return target_plain_key(key_text, room);
 }
 
+/* What cannot change while it is open is said, so that nobody waits for it. */
+static void tell_later(const struct conf_volume *volume, const char *what, uint64_t now)
+{
+	diag(DIAG_warn, "%s:%u:%u: volume '%.*s': the new %s takes effect at the next start; until then it is %lu", volume->pos.file, volume->pos.line,
+		volume->pos.col, SLICE_ARG(volume->name), what, (unsigned long)now);
+}
+
 static struct volume_slot *slot_open(struct volumes *all, const struct conf_volume *volume, enum store_err *ret_err, char why[256])
 {
 	struct volume_slot *slot = must(calloc(1, sizeof(*slot)));
@@ -141,10 +149,18 @@ static struct volume_slot *slot_open(struct volumes *all, const struct conf_volu
 		.in_background = true, .bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .unlogged_flags = STORED_VARY_INDEX | STORED_SLICED,
 		.related = vary_index_keys, .beside = part_key_beside, .purge_text = plain_key };
 
+	uint64_t size = all->heir ? heir_size(all->heir, volume->path) : 0;
+
+	/* The old process reads on with the size that the volume has there. */
+	if (size > 0 && size != volume->size) {
+		tell_later(volume, "size", size);
+		config.size = size;
+	}
 	config.name = slot->name = must(strndup(volume->name.ptr, volume->name.len));
 	config.path = slot->path = must(strndup(volume->path.ptr, volume->path.len));
 	slot->all = all;
 	slot->opened = *volume;
+	slot->opened.size = config.size;
 	*ret_err = volume_open(&config, &slot->volume, why);
 	if (*ret_err != STORE_OK && *ret_err != STORE_DAMAGED)
 		slot_free(&slot);
@@ -158,13 +174,6 @@ static void tell_failure(const struct conf_volume *volume, enum store_err err, c
 }
 
 #define VOLUME_NUMBERS(X) X(size) X(ram) X(fill_max) X(io_threads) X(retry)
-
-/* What cannot change while it is open is said, so that nobody waits for it. */
-static void tell_later(const struct conf_volume *volume, const char *what, uint64_t now)
-{
-	diag(DIAG_warn, "%s:%u:%u: volume '%.*s': the new %s takes effect at the next start; until then it is %lu", volume->pos.file, volume->pos.line,
-		volume->pos.col, SLICE_ARG(volume->name), what, (unsigned long)now);
-}
 
 static void tell_what_waits(const struct volume_slot *slot, const struct conf_volume *volume)
 {
@@ -386,6 +395,81 @@ void volumes_stat(struct volumes *volumes,
 		show(arg, map->rows[i].key, &stat);
 	}
 	pthread_mutex_unlock(&volumes->lock);
+}
+
+/* ---- from process to process ---- */
+
+bool volumes_are_starting(const struct volumes *volumes)
+{
+	bool starting = false;
+
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
+		starting |= volume_is_starting(slot->volume);
+	return starting;
+}
+
+void volumes_sizes(const struct volumes *volumes, void (*each)(void *arg, const char *path, uint64_t size), void *arg)
+{
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
+		each(arg, slot->path, slot->opened.size);
+}
+
+bool volumes_retire(struct volumes *volumes, char why[512])
+{
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next) {
+		enum store_err err = volume_retire(slot->volume);
+
+		if (err != STORE_OK) {
+			snprintf(why, 512, "volume '%s': %s", slot->name, store_strerror(err));
+			return false;
+		}
+	}
+	return true;
+}
+
+void volumes_blind(struct volumes *volumes, bool blind)
+{
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
+		volume_blind(slot->volume, blind);
+}
+
+void volumes_take_back(struct volumes *volumes)
+{
+	volumes_blind(volumes, false);
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
+		if (!volume_resume(slot->volume))
+			diag(DIAG_error, "volume '%s' in '%s': the new program has written to it, or still has it: this process only reads it, and stores "
+				"nothing any more, until the next upgrade or start", slot->name, slot->path);
+}
+
+const char *volumes_path(const struct volumes *volumes, const struct volume *volume)
+{
+	const struct volume_map *map = atomic_load(&volumes->map);
+
+	for (size_t i = 0; map && i < map->count; i++)
+		if (map->rows[i].slot->volume == volume)
+			return map->rows[i].slot->path;
+	return NULL;
+}
+
+static void invalidate_done(void *arg, enum store_err err, uint64_t objects)
+{
+	(void)arg, (void)err, (void)objects;
+}
+
+void volumes_invalidate(struct volumes *volumes, struct slice path, struct slice key)
+{
+	static const struct store_purge all = { .kind = PURGE_PREFIX };
+	struct store_purge purge = { .kind = PURGE_KEY, .text = key };
+	struct folder_id id;
+
+	if (!path.len)
+		purge = all;
+	else if (!folder_identify(path, &id))
+		return;
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
+		if ((!path.len || folder_is_same(&slot->id, &id)) && volume_purge(slot->volume, &purge, invalidate_done, NULL) == STORE_RULES_FULL)
+			volume_purge(slot->volume, &all, invalidate_done, NULL);
 }
 
 /* ---- -t ---- */
