@@ -94,7 +94,7 @@ static bool hello_parse(struct heir *heir, const char *text)
 	return sscanf(text, "%d %u %u %" SCNu64 " %67s", &version, &heir->ordinal, &heir->first_worker, &heir->generation, heir->self) == 5 && version == 1;
 }
 
-struct heir *heir_receive(void)
+bool heir_receive(struct heir **ret_heir)
 {
 	const char *number = getenv("PROXYD_UPGRADE");
 	char *text, kind;
@@ -103,13 +103,15 @@ struct heir *heir_receive(void)
 	size_t len;
 	int fd;
 
+	*ret_heir = NULL;
 	if (!number)
-		return NULL;
+		return true;
 	heir = must(calloc(1, sizeof(*heir)));
 	heir->fd = atoi(number);
 	unsetenv("PROXYD_UPGRADE");
 	text = must(malloc(HEIR_TEXT_MAX + 1));
 	if (fcntl(heir->fd, F_SETFD, FD_CLOEXEC) != 0) {
+		diag(DIAG_error, "upgrade: PROXYD_UPGRADE=%d: %s", heir->fd, strerror(errno));
 		heir->fd = -1;
 		goto out;
 	}
@@ -128,7 +130,8 @@ out:
 	free(text);
 	if (heir->fd < 0)
 		heir_free(&heir);
-	return heir;
+	*ret_heir = heir;
+	return heir != NULL;
 }
 
 static struct inherited *find(const struct heir *heir, char kind, struct slice text)

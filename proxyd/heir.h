@@ -42,8 +42,8 @@ struct heir {
 	void *arg;
 };
 
-/* What the old process handed over; NULL when nobody did. */
-struct heir *heir_receive(void);
+/* What the old process hands over; *ret_heir NULL: there is none. False after telling why it cannot be had. */
+bool heir_receive(struct heir **ret_heir);
 /* The next descriptor of that kind and name, which is the caller's then; -1: none. heir NULL is fine. */
 int heir_take(struct heir *heir, char kind, struct slice text);
 bool heir_has(const struct heir *heir, char kind, struct slice text);

@@ -376,8 +376,8 @@ int main(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	if (!args.signal && !args.test && argc == optind)
-		heir = heir_receive();
+	if (!args.signal && !args.test && argc == optind && !heir_receive(&heir))
+		return 1;
 	conf = load_told(&args, heir);
 	if (!conf) {
 		heir_free(&heir);

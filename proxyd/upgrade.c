@@ -124,6 +124,9 @@ static int program_start(const char *program, char **argv, int channel, pid_t *r
 
 	posix_spawn_file_actions_init(&actions);
 	err = posix_spawn_file_actions_adddup2(&actions, channel, CHANNEL_FD);
+	/* Not everything that libraries open is closed by exec. */
+	if (!err)
+		err = posix_spawn_file_actions_addclosefrom_np(&actions, CHANNEL_FD + 1);
 	if (!err)
 		err = posix_spawn(ret_pid, program, &actions, NULL, argv, env);
 	posix_spawn_file_actions_destroy(&actions);
