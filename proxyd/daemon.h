@@ -52,6 +52,7 @@ struct daemon {
 	atomic_int successor;                    /* the channel to the process that takes over; -1: none */
 	atomic_bool invalidations_lost;
 	bool handed_over;                        /* files with names are not ours any more */
+	long heir_pid;                           /* who has it all now */
 	int ends;                                /* a signal came meanwhile that ends this process */
 	char *upgrade_to;                        /* the program that is asked for; NULL: the one that was started */
 	unsigned upgrades;                       /* tried; and how the last one went */

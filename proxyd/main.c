@@ -224,6 +224,7 @@ static void drain(struct daemon *daemon, int signals)
 	diag(DIAG_notice, "stopping: requests in progress may take %d s", GRACE_MS / 1000);
 	daemon_drain(daemon);
 	if (daemon->handed_over) {
+		upgrade_done(daemon);
 		metrics_close(&daemon->metrics);
 		admin_close(&daemon->admin);
 	}

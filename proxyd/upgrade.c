@@ -278,12 +278,18 @@ bool upgrade(struct daemon *daemon, const char *program, char **argv, int signal
 		snprintf(state, sizeof(state), "MAINPID=%ld", (long)talk.pid);
 		notify(state);
 		daemon->handed_over = true;
-		diag(DIAG_notice, "upgrade: process %ld serves now; this one, %ld, finishes its requests and ends", (long)talk.pid, (long)getpid());
+		daemon->heir_pid = talk.pid;
 	} else {
 		diag(DIAG_error, "upgrade: it has failed: %s; this process goes on", talk.why);
+		daemon_upgraded(daemon, 0, talk.why);
 	}
-	daemon_upgraded(daemon, ok ? talk.pid : 0, talk.why);
 	return ok;
+}
+
+void upgrade_done(struct daemon *daemon)
+{
+	diag(DIAG_notice, "upgrade: process %ld serves now; this one, %ld, finishes its requests and ends", daemon->heir_pid, (long)getpid());
+	daemon_upgraded(daemon, daemon->heir_pid, "");
 }
 
 void upgrade_invalidated(struct daemon *daemon, struct volume *volume, struct slice key)
