@@ -18,7 +18,7 @@
 #include "notify.h"
 #include "worker_internal.h"
 
-enum { CHANNEL_FD = 3, PATIENCE_MS = 60 * 1000, WORKERS_END = 32000 };
+enum { CHANNEL_FD = 3, PATIENCE_MS = 60 * 1000, WORKERS_END = 32000, END_LOOKS = 100, END_LOOK_US = 20 * 1000 };
 
 extern char **environ;
 
@@ -149,10 +149,17 @@ static void take_back(struct talk *talk)
 {
 	struct daemon *daemon = talk->daemon;
 	int status = 0;
+	pid_t ended = 0;
 
-	kill(talk->pid, SIGKILL);
-	while (waitpid(talk->pid, &status, 0) < 0 && errno == EINTR)
-		;
+	/* Without a reason of ours it is about to end by itself, and its code says more. */
+	for (int i = 0; i < END_LOOKS && !*talk->why && ended == 0; i++)
+		if ((ended = waitpid(talk->pid, &status, WNOHANG)) == 0)
+			usleep(END_LOOK_US);
+	if (ended != talk->pid) {
+		kill(talk->pid, SIGKILL);
+		while (waitpid(talk->pid, &status, 0) < 0 && errno == EINTR)
+			;
+	}
 	if (!*talk->why && WIFEXITED(status))
 		snprintf(talk->why, sizeof(talk->why), "the new program ended with code %d", WEXITSTATUS(status));
 	else if (!*talk->why)
