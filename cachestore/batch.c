@@ -165,13 +165,14 @@ static size_t victims_choose(struct volume *volume, uint64_t need, size_t puts)
 	const struct blocks *blocks = &volume->blocks;
 	struct writer *writer = &volume->writer;
 	uint64_t target = need + volume->reserve_blocks, coming = blocks->limbo_blocks - blocks->limbo_pinned;
+	bool foreign = atomic_load(&blocks->foreign);   /* what is freed is not ours yet: it would empty the volume for nothing */
 	size_t chosen = 0, for_index = cleaner_surplus(volume, puts);
 	struct doomed victim;
 
 	if (target > blocks->total)
 		target = blocks->total;
 	while (writer->doomed_count < volume->doomed_max
-		&& (chosen < for_index || blocks_free_now(blocks) + coming + writer->doomed_blocks < target)
+		&& (chosen < for_index || (!foreign && blocks_free_now(blocks) + coming + writer->doomed_blocks < target))
 		&& evict_one(volume, &victim)) {
 		doomed_push(writer, victim);
 		chosen++;
@@ -183,12 +184,13 @@ static void room_make(struct volume *volume, uint64_t need, size_t puts)
 {
 	struct blocks *blocks = &volume->blocks;
 
+	handover_look(volume);
 	blocks_mature(blocks, volume->writer.commits);
 	for (int round = 0; round < ROOM_ROUNDS; round++) {
 		victims_choose(volume, need, puts);
 		if (blocks_free_now(blocks) >= need && volume->writer.doomed_count < volume->doomed_max)
 			return;
-		if (volume->writer.doomed_count == 0 && blocks->limbo_count == 0)
+		if (volume->writer.doomed_count == 0 && (blocks->limbo_count == 0 || atomic_load(&blocks->foreign)))
 			return;                   /* nothing can be had: what is left waits for the writer itself */
 		/* The deletes, then one more, so that what the first one freed may be used. */
 		if (batch_relief(volume) != 0 || batch_relief(volume) != 0)
@@ -225,7 +227,7 @@ static enum store_err bodies_write(struct volume *volume, struct job *jobs)
 		if (!job->current || body->extents || atomic_load(&body->size) == 0)
 			continue;
 		if (!body->in_memory || !blocks_alloc(&volume->blocks, (uint32_t)blocks_of(atomic_load(&body->size)), &extents, &count)) {
-			job->err = STORE_DISK_FULL;
+			job->err = atomic_load(&volume->blocks.foreign) ? STORE_HANDED_OVER : STORE_DISK_FULL;
 			continue;
 		}
 		body_set_extents(body, extents, count);

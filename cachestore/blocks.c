@@ -134,7 +134,7 @@ bool blocks_alloc(struct blocks *blocks, uint32_t need, struct extent **ret_exte
 	struct extent taken[EXTENTS_MAX];
 	uint32_t min_runs[] = { need / 256, RUN_BLOCKS_MIN, 1 }, count = 0;
 
-	if (need > blocks_free_now(blocks))
+	if (need > blocks_free_now(blocks) || blocks->frozen)
 		return false;
 	for (size_t i = 0; i < COUNT_OF(min_runs) && need > 0; i++) {
 		uint32_t cursor = blocks->cursor;
@@ -230,12 +230,13 @@ static bool is_pinned(struct blocks *blocks, uint32_t block)
 
 void blocks_mature(struct blocks *blocks, uint64_t commits)
 {
+	bool foreign = atomic_load(&blocks->foreign);
 	size_t kept = 0;
 
 	blocks->limbo_pinned = 0;
 	for (size_t i = 0; i < blocks->limbo_count; i++) {
 		struct limbo limbo = blocks->limbo[i];
-		bool pinned = limbo.commit < commits && is_pinned(blocks, limbo.extents[0].start);
+		bool pinned = limbo.commit < commits && (foreign || is_pinned(blocks, limbo.extents[0].start));
 
 		if (limbo.commit >= commits || pinned) {
 			blocks->limbo_pinned += pinned ? limbo.blocks : 0;

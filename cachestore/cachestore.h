@@ -43,6 +43,8 @@ enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 1
 	X(PURGED,     "a purge came while it was being fetched") \
 	X(REPLACED,   "what was to be renewed is not there any more") \
 	X(BUSY,       "the disk is behind: too many reads wait for it") \
+	X(HANDED_OVER, "another process takes the volume over, or gives it up; nothing is stored until that is done") \
+	X(STARTING,   "the volume is being read; it is not open yet") \
 	X(RULES_FULL, "too many purges are in force for the size of the volume; purge something wider, or all, once")
 enum store_err {
 #define X(name, text) STORE_##name,
@@ -69,7 +71,8 @@ struct store_event {
 	X(disk_full,     DISK_FULL,  "no room on the disk or in the volume") \
 	X(disk_error,    DISK_ERROR, "the disk returned an error") \
 	X(index_full,    INDEX_FULL, "the index map is full") \
-	X(volume_failed, FAILED,     "the volume was set aside")
+	X(volume_failed, FAILED,     "the volume was set aside") \
+	X(upgrade,       HANDED_OVER, "a process that hands the volume over still reads what would have to be written over")
 enum store_loss {
 #define X(name, error, text) STORE_LOSS_##name,
 	STORE_LOSSES(X)
@@ -100,6 +103,7 @@ struct store_config {
 	 * key_text. NULL: the text. For keys that differ in notation only, and that a person takes for one. */
 	struct slice (*purge_text)(struct slice key_text, char room[STORE_KEY_MAX]);
 	uint32_t unlogged_flags;     /* objects with one of these are not in struct store_lost: nobody was told that they are stored */
+	bool in_background;          /* volume_open() does not wait until the index is read */
 	void (*event)(void *arg, const struct store_event *event);   /* may be NULL */
 	/* In the writer's thread, for each batch and reason, when objects that it had taken are not stored. May be NULL. */
 	void (*lost)(void *arg, enum store_loss why, const struct store_lost *lost);
@@ -111,9 +115,21 @@ struct object;
 
 /* Opens or makes the volume. STORE_OK, or STORE_DAMAGED (open and empty; tell it loudly): *ret_volume is set. Otherwise
  * it is untouched and `why` (may be NULL) has one sentence with path and reason. A volume with another size grows or
- * shrinks and keeps what fits. The same folder twice is refused by device and inode. */
+ * shrinks and keeps what fits. The same folder twice is refused by device and inode.
+ *
+ * in_background: it returns when the folder is locked, its format is known, and there is room; the index is read, or repaired,
+ * by a thread of its own. Until that is over the volume is starting: look-ups are misses, object_new() is STORE_STARTING,
+ * volume_drop() does nothing, and a purge waits: it is in force before the first look-up finds anything. What is found damaged then
+ * is told by an event, and a volume that cannot be used is set aside. Otherwise the same is done by the call. */
 enum store_err volume_open(const struct store_config *config, struct volume **ret_volume, char why[256]);
-/* Writes what is queued, marks the volume clean, frees. Objects still referenced stay readable from memory; the caller
+/* Whether volume_open() would most likely succeed: the folder is a volume of our format, or is not there yet, or is empty,
+ * and could be written by this user; and there is room for the size. Changes nothing, and does not ask whether somebody
+ * has it open. Errors as of volume_open(). */
+enum store_err volume_probe(const struct store_config *config, char why[256]);
+bool volume_is_starting(const struct volume *volume);
+/* Waits until the start is over, for so many microseconds at most. Returns whether it is. */
+bool volume_wait(struct volume *volume, uint64_t us);
+/* Writes what is queued, marks the volume clean, frees. A start that is not over is given up. Objects still referenced stay readable from memory; the caller
  * drops all references first to be sure of the rest. NULL is fine. */
 void volume_close(struct volume **volume);
 /* Returns when everything put before the call is committed (or has failed). For tests and shutdown. */
@@ -143,8 +159,24 @@ struct volume_stat {
 	uint64_t set_aside, retries;                   /* times */
 	bool failed;                                   /* set aside: nothing is stored */
 	bool index_damaged;                            /* found at the start (set aside, or kept as far as it can be read) or since */
+	bool starting;
+	uint64_t start_records, start_total;           /* records read by the start so far; of how many (0: not known yet) */
 };
 void volume_stat(struct volume *volume, struct volume_stat *ret_stat);
+
+/* ---- from process to process ----
+ *
+ * The old process retires the volume, then the new one may open it. The old one goes on serving what it knows of, from memory
+ * and disk, until its end: as long as it has the volume open, the new one writes over nothing that the old one may still read
+ * (it takes blocks that were free, and stores nothing when there are no more of them). The size must be the same in both. */
+/* Stores nothing from here on (STORE_HANDED_OVER, for purges too); when it returns all that was put and purged is on disk and
+ * the folder's lock is free. STORE_STARTING: not now, nothing has changed. */
+enum store_err volume_retire(struct volume *volume);
+/* The other process is gone: as before. False when somebody has the volume, or has written to it: it stays retired. */
+bool volume_resume(struct volume *volume);
+/* Look-ups find nothing (true), or again what there is. What was found may be read to its end. */
+void volume_blind(struct volume *volume, bool blind);
+bool volume_is_retired(const struct volume *volume);
 
 /* What proxyd wants kept beside the bytes; opaque to the library except `expires_us` (eviction may prefer the stale). */
 struct object_meta {
@@ -165,7 +197,7 @@ struct object_meta {
 
 /* ---- look-up ---- */
 enum store_get {
-	STORE_MISS,                  /* nothing under this key */
+	STORE_MISS,                  /* nothing under this key, or the volume is starting */
 	STORE_HIT,                   /* *ret_object has a reference: head is in memory; the body may be on disk */
 	STORE_LOAD,                  /* known, but its head is on disk: call volume_load */
 };

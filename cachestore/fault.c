@@ -20,7 +20,7 @@ enum { RETRY_DOUBLINGS = 6, RETRY_DEFAULT_US = 10 * 1000 * 1000, META_PAGES = 2 
 
 void volume_fail(struct volume *volume, enum store_err err, const char *text)
 {
-	if (err == STORE_DAMAGED && !atomic_exchange(&volume->index_damaged, true))
+	if (err == STORE_DAMAGED && !atomic_load(&volume->retired) && !atomic_exchange(&volume->index_damaged, true))
 		folder_mark(&volume->folder, "damaged");   /* the next start sets the index aside */
 	if (atomic_exchange(&volume->failed, true))
 		return;
@@ -46,7 +46,7 @@ static enum event_kind event_of(enum store_loss loss)
 	switch (loss) {
 	case STORE_LOSS_disk_full: return EVENT_disk_full;
 	case STORE_LOSS_index_full: return EVENT_index_full;
-	case STORE_LOSS_disk_error: case STORE_LOSS_volume_failed: case STORE_LOSS_COUNT: break;
+	case STORE_LOSS_disk_error: case STORE_LOSS_volume_failed: case STORE_LOSS_upgrade: case STORE_LOSS_COUNT: break;
 	}
 	return EVENT_disk_error;
 }

@@ -14,7 +14,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static const char MARKER[] = "volume", MAGIC[] = "cachestore volume\n", ASIDE[] = "index.damaged-";
+#define MARKER "volume"
+#define NOT_EMPTY "the folder is not empty and not a volume's; give the volume a folder of its own"
+static const char MAGIC[] = "cachestore volume\n", ASIDE[] = "index.damaged-";
 
 void folder_why(char why[256], const char *path, const char *format, ...)
 {
@@ -76,8 +78,8 @@ static enum store_err open_error(int error)
 static enum store_err marker_read(struct folder *folder, char why[256])
 {
 	char text[257] = "", boot[40] = "", state[16] = "", now[40];
-	unsigned format = 0;
 	ssize_t n = pread(folder->marker_fd, text, sizeof(text) - 1, 0);
+	unsigned format = 0;
 
 	if (n < 0) {
 		folder_why(why, folder->path, "reading the file '%s': %s", MARKER, strerror(errno));
@@ -92,8 +94,8 @@ static enum store_err marker_read(struct folder *folder, char why[256])
 		return STORE_NOT_VOLUME;
 	}
 	if (sscanf(text + sizeof(MAGIC) - 1, "format %u\nstate %15s\nboot %39s", &format, state, boot) < 1 || format != FORMAT_VERSION) {
-		folder_why(why, folder->path, "the volume has format %u, this program knows %d; remove the folder to start anew",
-			format, FORMAT_VERSION);
+		folder_why(why, folder->path, "the folder holds a volume of format version %u, this program reads and writes version %d: "
+			"give the volume another folder, or remove this one to begin with an empty volume", format, FORMAT_VERSION);
 		return STORE_VERSION;
 	}
 	boot_read(now);
@@ -118,7 +120,7 @@ enum store_err folder_open(struct folder *folder, const char *path, char why[256
 		goto refused;
 	exists = access(file, F_OK) == 0;
 	if (!exists && !folder_is_empty(path)) {
-		folder_why(why, path, "the folder is not empty and not a volume's; give the volume a folder of its own");
+		folder_why(why, path, NOT_EMPTY);
 		return STORE_NOT_VOLUME;
 	}
 	if ((folder->marker_fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0640)) < 0)
@@ -139,6 +141,88 @@ refused:
 	err = open_error(errno);
 	folder_why(why, path, "%s", strerror(errno));
 	return err;
+}
+
+/* ---- without a change ---- */
+
+static enum store_err probe_refused(const char *path, int error, char why[256])
+{
+	enum store_err err = open_error(error);
+
+	folder_why(why, path, "%s", strerror(error));
+	return err;
+}
+
+/* It would be made: in a folder that there is. */
+static enum store_err probe_parent(const char *path, char parent[PATH_ROOM], char why[256])
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(parent, PATH_ROOM, "%.*s", slash ? slash == path ? 1 : (int)(slash - path) : 1, slash ? path : ".");
+	if (faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0)
+		return STORE_OK;
+	return probe_refused(path, errno, why);
+}
+
+static enum store_err probe_marker(const char *path, char why[256])
+{
+	struct folder folder = { .path = path, .marker_fd = -1, .data_fd = -1 };
+	char file[PATH_ROOM];
+	enum store_err err;
+
+	if (!folder_path(path, MARKER, file) || (folder.marker_fd = open(file, O_RDONLY | O_CLOEXEC)) < 0) {
+		if (errno != ENOENT)
+			return probe_refused(path, errno, why);
+		if (folder_is_empty(path))
+			return STORE_OK;
+		folder_why(why, path, NOT_EMPTY);
+		return STORE_NOT_VOLUME;
+	}
+	err = marker_read(&folder, why);
+	folder_close(&folder);
+	return err;
+}
+
+static uint64_t file_bytes(const char *path, const char *name)
+{
+	char file[PATH_ROOM];
+	struct stat st;
+
+	return folder_path(path, name, file) && stat(file, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+}
+
+enum store_err folder_probe(const char *path, uint64_t bytes, char why[256])
+{
+	static const char *const names[] = { "", MARKER, "data", "index" };
+	char parent[PATH_ROOM], file[PATH_ROOM];
+	enum store_err err;
+	struct statvfs fs;
+	struct stat st;
+	uint64_t have;
+
+	if (stat(path, &st) != 0) {
+		if (errno != ENOENT)
+			return probe_refused(path, errno, why);
+		if ((err = probe_parent(path, parent, why)) != STORE_OK)
+			return err;
+		path = parent;
+	} else {
+		if (!S_ISDIR(st.st_mode))
+			return probe_refused(path, ENOTDIR, why);
+		if ((err = probe_marker(path, why)) != STORE_OK)
+			return err;
+		for (size_t i = 0; i < COUNT_OF(names); i++)
+			if (folder_path(path, names[i], file) && faccessat(AT_FDCWD, file, W_OK, AT_EACCESS) != 0 && errno != ENOENT)
+				return probe_refused(path, errno, why);
+	}
+	have = file_bytes(path, "data") + file_bytes(path, "index");
+	if (statvfs(path, &fs) != 0)
+		return probe_refused(path, errno, why);
+	if (bytes <= have || (bytes - have) / fs.f_frsize <= fs.f_bavail)
+		return STORE_OK;
+	folder_why(why, path, "no room on the disk for the size of the volume: %llu bytes are needed, %llu are free",
+		(unsigned long long)(bytes - have), (unsigned long long)(fs.f_bavail * fs.f_frsize));
+	return STORE_NO_SPACE;
 }
 
 enum store_err folder_mark(struct folder *folder, const char *state)
@@ -254,12 +338,42 @@ int folder_set_aside(struct folder *folder)
 
 void folder_remove_all(struct folder *folder)
 {
-	static const char *const names[] = { "data", "index", "index-lock", MARKER };
+	static const char *const names[] = { "data", "index", "index-lock", "limbo", MARKER };
 	char file[PATH_ROOM];
 
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (folder_path(folder->path, names[i], file))
 			unlink(file);
+}
+
+/* ---- two processes ----
+ * flock on the marker: who writes. A range lock on its first byte, shared: who reads, though another process writes. */
+
+static struct flock readers_lock(short type)
+{
+	return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
+}
+
+bool folder_share(struct folder *folder)
+{
+	struct flock lock = readers_lock(F_RDLCK);
+
+	return fcntl(folder->marker_fd, F_OFD_SETLK, &lock) == 0 && flock(folder->marker_fd, LOCK_UN) == 0;
+}
+
+bool folder_take_back(struct folder *folder)
+{
+	struct flock lock = readers_lock(F_UNLCK);
+
+	return flock(folder->marker_fd, LOCK_EX | LOCK_NB) == 0 && fcntl(folder->marker_fd, F_OFD_SETLK, &lock) == 0;
+}
+
+/* When it cannot be found out there may be one. */
+bool folder_has_readers(const struct folder *folder)
+{
+	struct flock lock = readers_lock(F_WRLCK);
+
+	return fcntl(folder->marker_fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
 void folder_close(struct folder *folder)

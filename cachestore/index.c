@@ -63,11 +63,9 @@ void index_free(struct volume *volume)
 	}
 }
 
-/* Doubles the slots when there are more entries than slots. */
-static void slots_grow(struct shard *shard)
+/* So many slots, a power of two: there are never more entries than slots. */
+static void slots_make(struct shard *shard, uint32_t count)
 {
-	uint32_t count = shard->slot_count * 2;
-
 	free(shard->slots);
 	shard->slots = must(malloc(count * sizeof(*shard->slots)));
 	memset(shard->slots, 0xff, count * sizeof(*shard->slots));
@@ -100,7 +98,7 @@ static struct entry *entry_add(struct volume *volume, struct shard *shard, struc
 		at = shard->entry_count++;
 		shard->entries[at].state = ENTRY_FREE;
 		if (shard->entry_count > shard->slot_count)
-			slots_grow(shard);
+			slots_make(shard, shard->slot_count * 2);
 	}
 	entry = &shard->entries[at];
 	slot = index_slot(shard, key);
@@ -126,6 +124,22 @@ static struct object *entry_remove(struct volume *volume, struct shard *shard, s
 	shard->free = at;
 	atomic_fetch_sub_explicit(&volume->objects, 1, memory_order_relaxed);
 	return object;
+}
+
+void index_clear(struct volume *volume)
+{
+	for (size_t i = 0; i < volume->shard_count; i++) {
+		struct shard *shard = &volume->shards[i];
+		struct object *object;
+
+		pthread_mutex_lock(&shard->lock);
+		for (uint32_t at = 0; at < shard->entry_count; at++)
+			if (shard->entries[at].state != ENTRY_FREE) {
+				object = entry_remove(volume, shard, &shard->entries[at]);
+				CHECK(!object);           /* at the start there are none */
+			}
+		pthread_mutex_unlock(&shard->lock);
+	}
 }
 
 bool index_publish(struct volume *volume, struct object *object, const struct object *over, uint64_t *ret_replaced)
@@ -249,6 +263,26 @@ uint64_t index_generation(struct volume *volume, struct store_key key, uint32_t 
 	return generation;
 }
 
+/* A shard gets a little more than its share: keys are spread by chance. */
+void index_reserve(struct volume *volume, uint64_t objects)
+{
+	uint64_t share = objects / volume->shard_count + objects / volume->shard_count / 32 + ENTRIES_FIRST;
+
+	for (size_t i = 0; i < volume->shard_count && share < NONE / 2; i++) {
+		struct shard *shard = &volume->shards[i];
+		uint32_t slots = shard->slot_count;
+
+		if (share > shard->entry_room) {
+			shard->entries = must(realloc(shard->entries, share * sizeof(*shard->entries)));
+			shard->entry_room = (uint32_t)share;
+		}
+		while (slots < share)
+			slots *= 2;
+		if (slots > shard->slot_count)
+			slots_make(shard, slots);
+	}
+}
+
 uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified)
 {
 	struct shard *shard = index_shard(volume, key);
@@ -314,6 +348,8 @@ enum store_get volume_get(struct volume *volume, struct store_key key, struct sl
 	struct shard *shard = index_shard(volume, key);
 	enum store_get get;
 
+	if (!atomic_load_explicit(&volume->ready, memory_order_acquire))
+		return STORE_MISS;
 	pthread_mutex_lock(&shard->lock);
 	shard->gets++;
 	get = shard_look(shard, key, key_text, ret_object);

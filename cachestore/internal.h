@@ -1,7 +1,8 @@
 /* What the files of cachestore share; nobody else includes it.
  *
  * Who calls whom:
- *   volume.c   open, close, stat; folder.c the files; env.c the LMDB environment; salvage.c after a crash; scan.c the start
+ *   volume.c   open, close, stat; folder.c the files; start.c how the index comes into use; env.c the LMDB environment;
+ *              salvage.c after a crash; scan.c reads all records
  *   object.c   objects and their life; body.c bytes of a body: chunks in memory, extents on disk, waiters
  *   index.c    RAM index: key -> entry; ram.c which whole objects stay in memory; evict.c which leave the disk
  *   writer.c   the thread that stores (queue, batches); batch.c one batch; gather.c its bodies; clean.c what it moves so that
@@ -15,7 +16,7 @@
  * Locks, none of which is held while another is taken, but for cleaner->still, which comes before all others:
  *   shard->lock    the entries of a shard, its two SIEVE queues, object->ram_*
  *   body->lock     waiters of a body (wake() is called with it held)
- *   blocks->pin_lock, writer->lock, loader->lock, rules->lock, purger->lock, scrub->lock */
+ *   blocks->pin_lock, writer->lock, loader->lock, rules->lock, purger->lock, scrub->lock, start->lock */
 #ifndef CACHESTORE_INTERNAL_H
 #define CACHESTORE_INTERNAL_H
 
@@ -182,6 +183,7 @@ void index_free(struct volume *volume);
 /* Gives the object its generation and puts it under its key as PENDING, unless another one than `over` is there (NULL: in
  * any case). *ret_replaced: the generation of what was there; 0: nothing. */
 bool index_publish(struct volume *volume, struct object *object, const struct object *over, uint64_t *ret_replaced);
+void index_clear(struct volume *volume);
 /* The writer committed it: it moves to the RAM tier, or out of memory. */
 void index_stored(struct volume *volume, struct object *object, uint32_t blocks);
 /* Removes what is under the key with exactly this generation; 0: whatever is there. Returns its generation, 0: nothing. */
@@ -193,6 +195,7 @@ bool index_move(struct volume *volume, struct store_key key, uint64_t from, uint
 bool index_is_current(struct volume *volume, struct store_key key, uint64_t generation);
 /* Of what is under the key; 0: nothing. ret_version may be NULL. */
 uint64_t index_generation(struct volume *volume, struct store_key key, uint32_t *ret_version);
+void index_reserve(struct volume *volume, uint64_t objects);      /* room for so many */
 /* At start only, in order of generation. Returns what it replaced of the same key; 0: nothing. */
 uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified);
 /* volume_get() without its counters. */
@@ -224,6 +227,8 @@ struct blocks {                                 /* the writer's (at start: the o
 	struct limbo *limbo;                    /* freed, but not to be used yet */
 	size_t limbo_count, limbo_room;
 	_Atomic uint32_t limbo_blocks;
+	atomic_bool foreign;                    /* another process may read what is not free now: limbo does not end */
+	bool frozen;                            /* nor is known what it reads: nothing is given out */
 	uint32_t limbo_pinned;                  /* of these: could be used, but a reader still has them */
 	uint32_t *shared;                       /* first blocks of bodies that more than one record names, once for each more */
 	size_t shared_count, shared_room;
@@ -282,7 +287,7 @@ int env_open(struct env *env, const char *path, uint64_t map_bytes);
 void env_close(struct env *env);
 /* Copies all good records into a new environment, in a child process, which may die of it, and puts that in its place. Then
  * no page of the old one is used any more. salvage.c */
-int env_salvage(const char *path, uint64_t map_bytes);
+int env_salvage(const char *path, uint64_t map_bytes, const atomic_bool *stop /* true: ECANCELED soon */);
 /* 0: no page of the index will make LMDB stumble (or there is none yet); MDB_CORRUPTED, or an errno. Nobody may be writing to
  * it. A million records in the page cache take 0.09 s. pages.c */
 int env_check(const char *path);
@@ -316,6 +321,7 @@ int txn_size(struct env *env, MDB_txn *txn, struct index_size *ret_size);
 /* What a record of so many bytes takes of its leaf. apart: it has pages of its own, the leaf names them. */
 enum { LEAF_BYTES = PAGE_BYTES - 16 };
 size_t txn_leaf_bytes(size_t record_bytes, bool *ret_apart);
+int txn_count(struct env *env, MDB_txn *txn, uint64_t *ret_records);
 /* Each record, the oldest first; stops when visit returns nonzero, and returns that. */
 typedef int (*record_visit)(void *arg, uint64_t generation, struct slice bytes);
 int txn_each(struct env *env, MDB_txn *txn, record_visit visit, void *arg);
@@ -369,7 +375,7 @@ struct writer {
 	uint64_t pushed, finished;              /* jobs ever */
 	uint64_t first_us;                      /* when the queue became non-empty */
 	unsigned flushing;
-	bool started, stop;
+	bool started, stop, ended;
 	/* the thread's own */
 	struct doomed *doomed;                  /* to be deleted with the next commit */
 	size_t doomed_count, doomed_room;
@@ -390,6 +396,7 @@ struct writer {
 };
 void writer_init(struct volume *volume);
 bool writer_start(struct volume *volume);
+void writer_finish(struct volume *volume);      /* ends the thread, after everything queued is stored; it may start again */
 void writer_stop(struct volume *volume);        /* after everything queued is stored */
 /* Room in the queue, or STORE_QUEUE_FULL; then exactly one writer_push_put(). */
 enum store_err writer_reserve(struct volume *volume, uint64_t bytes);
@@ -493,6 +500,7 @@ struct scrub {
 };
 void scrub_init(struct volume *volume);
 bool scrub_start(struct volume *volume);        /* true, too, when there is to be none */
+void scrub_finish(struct volume *volume);       /* it may be started again */
 void scrub_stop(struct volume *volume);
 
 /* ---- purges (rules.c, purge.c, purger.c) ---- */
@@ -548,6 +556,8 @@ struct purger {
 	struct purge_job *first, **last;
 	bool started;
 	atomic_bool stop;
+	bool holds, refuses;                 /* the volume starts: jobs wait without a number; it could not be started, or is retired */
+	size_t held;
 	uint64_t pass_us;                    /* the thread's: when the last pass began */
 };
 void rules_init(struct rules *rules, uint64_t map_bytes);
@@ -597,9 +607,16 @@ void purge_drop(struct volume *volume, struct store_key key, uint64_t removed);
 bool purge_is_bookkeeping(const struct volume *volume, const struct object_meta *meta);
 void purger_init(struct volume *volume);
 bool purger_start(struct volume *volume);
+/* Ends the thread when all jobs are done; what comes then is refused. purger_start() takes it up again. */
+void purger_finish(struct volume *volume);
 /* Jobs that are left are done, as failed. */
 void purger_stop(struct volume *volume);
 void purger_push(struct volume *volume, struct purge_job *job);
+/* While the volume starts the job, which has no number yet, waits: STORE_OK. STORE_FAILED: it will never be open.
+ * STORE_STARTING: it does not start any more; the caller goes on. */
+enum store_err purger_hold(struct volume *volume, struct purge_job *job);
+/* The start is over: what was held comes into force, before a look-up finds anything; or is done, as failed. */
+void purger_release(struct volume *volume, bool failed);
 
 /* ---- volumes ---- */
 enum event_kind { EVENT_disk_full, EVENT_disk_error, EVENT_index_full, EVENT_damaged, EVENT_failed, EVENT_again, EVENT_scrub, EVENT_other, EVENT_COUNT };
@@ -610,6 +627,17 @@ struct folder {                                 /* folder.c */
 	bool clean, same_boot, damaged;         /* how it was left; same_boot: and the index is not in doubt */
 	char boot[40];
 };
+/* How the index comes into use: all of it is the start's thread's, until `over`. */
+struct start {
+	pthread_t thread;
+	bool threaded;
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	bool over;                              /* under the lock */
+	atomic_bool stop;
+	_Atomic uint64_t records, total;        /* read so far; in the index, 0: not known yet */
+	uint64_t begun_us, told_us;
+};
 struct volume {
 	atomic_uint refs;                       /* the owner's and one per body */
 	struct store_config config;             /* name and path are copies */
@@ -617,12 +645,17 @@ struct volume {
 	size_t batch_jobs, doomed_max;          /* puts and deletes in one transaction */
 	uint64_t body_max;
 	uint32_t reserve_blocks;
-	uint64_t index_pages_max;
+	uint64_t index_pages_max, map_bytes;
+	atomic_bool retired;                    /* another process has the folder, or may take it */
+	uint64_t retired_txn;                   /* the index's last transaction then, and its file */
+	ino_t retired_inode;
+	atomic_bool ready;                      /* index and blocks are complete: look-ups may use them */
 	struct folder folder;
 	struct env env;
 	struct blocks blocks;
 	struct shard shards[SHARDS_MAX];
 	uint32_t shard_count;
+	struct start start;
 	struct writer writer;
 	struct loader loader;
 	struct rules rules;
@@ -642,6 +675,7 @@ struct volume {
 };
 struct volume *volume_ref(struct volume *volume);
 void volume_unref(struct volume *volume);
+void volume_tell(struct volume *volume, int level, const char *text);
 /* At most once a minute for each kind. */
 void volume_event(struct volume *volume, enum event_kind kind, int level, const char *text);
 void volume_commit_took(struct volume *volume, uint64_t us);       /* counts one */
@@ -650,6 +684,7 @@ void volume_commit_took(struct volume *volume, uint64_t us);       /* counts one
 enum { PATH_ROOM = 4096 };
 bool folder_path(const char *path, const char *name, char out[PATH_ROOM]);
 enum store_err folder_open(struct folder *folder, const char *path, char why[256]);
+enum store_err folder_probe(const char *path, uint64_t bytes, char why[256]);
 enum store_err folder_mark(struct folder *folder, const char *state);     /* "dirty", "clean", "damaged", "doubtful" */
 enum store_err folder_allocate(struct folder *folder, const char *name, uint64_t bytes, char why[256]);
 int folder_shrink_data(struct folder *folder, uint64_t bytes);
@@ -659,9 +694,30 @@ int folder_sync(struct folder *folder);
 /* Renames the index; older ones that were set aside are removed. */
 int folder_set_aside(struct folder *folder);
 void folder_remove_all(struct folder *folder);
+/* The folder is somebody else's, but we read on; the opposite (false: it is taken); does another process do so? */
+bool folder_share(struct folder *folder);
+bool folder_take_back(struct folder *folder);
+bool folder_has_readers(const struct folder *folder);
 void folder_close(struct folder *folder);
 void folder_why(char why[256], const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* ---- from process to process (handover.c) ---- */
+/* Before the scan: is there an older process that reads? */
+void handover_begin(struct volume *volume);
+/* After the scan: the blocks that no record names, but that it reads. unsure: records were deleted, or all of them are gone. */
+void handover_claim(struct volume *volume, bool unsure);
+/* Whether that much can be written without what it reads. */
+bool handover_has_room(struct volume *volume, uint64_t bytes);
+/* The writer's: is it gone? */
+void handover_look(struct volume *volume);
+/* ---- the start (start.c, scan.c) ---- */
+void start_init(struct volume *volume);
+/* With the folder locked: what can refuse a volume is done at once, the rest here or in a thread (config.in_background). */
+enum store_err start_begin(struct volume *volume, char why[256]);
+/* Stops it when it runs, and waits for that. */
+void start_stop(struct volume *volume);
+/* Now and then, with what has been read: counts, tells, and says ECANCELED when it has to stop. */
+int start_progress(struct volume *volume, uint64_t records);
 /* Rebuilds RAM index and bitmap; deletes what is damaged, outside, or claims blocks of a newer one. */
 int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted);
 

@@ -59,6 +59,10 @@ static enum store_err fill_begin(struct volume *volume, struct slice key_text, s
 
 	if (atomic_load(&volume->failed) || atomic_load(&volume->closed))
 		return STORE_FAILED;
+	if (volume_is_starting(volume))
+		return STORE_STARTING;
+	if (atomic_load(&volume->retired))
+		return STORE_HANDED_OVER;
 	if (head.len > STORE_HEAD_MAX || key_text.len > STORE_KEY_MAX || tags.len > STORE_TAGS_MAX || (size != STORE_SIZE_UNKNOWN && size > volume->body_max))
 		return STORE_TOO_LARGE;
 	if (size == STORE_SIZE_UNKNOWN)
@@ -135,6 +139,8 @@ static enum store_err object_put(struct object *object, const struct object *ove
 
 	if (atomic_load(&volume->failed) || atomic_load(&volume->closed))
 		return STORE_FAILED;
+	if (atomic_load(&volume->retired) || !handover_has_room(volume, bytes))
+		return STORE_HANDED_OVER;
 	if (purge_forbids(volume, object))
 		return STORE_PURGED;
 	if ((err = writer_reserve(volume, bytes)) != STORE_OK)

@@ -103,16 +103,24 @@ enum store_err volume_purge(struct volume *volume, const struct store_purge *pur
 {
 	struct slice text = purge->text;
 	struct purge_job *job;
+	enum store_err held;
 
 	if (text.len > STORE_KEY_MAX || (text.len > 0 && memchr(text.ptr, '\n', text.len)))
 		return STORE_TOO_LARGE;
 	if (atomic_load(&volume->closed))
 		return STORE_FAILED;
+	if (atomic_load(&volume->retired))
+		return STORE_HANDED_OVER;
 	job = must(malloc(sizeof(*job) + text.len));
 	*job = (struct purge_job){ .purge = *purge, .hash = rule_hash(purge->kind, text), .done = done, .arg = arg };
 	if (text.len > 0)
 		memcpy(job->text, text.ptr, text.len);
 	job->purge.text = slice_make(job->text, text.len);
+	if ((held = purger_hold(volume, job)) != STORE_STARTING) {
+		if (held != STORE_OK)
+			free(job);
+		return held;
+	}
 	job->clock = rules_add(&volume->rules, &job->purge, job->hash);
 	if (job->clock == 0) {
 		free(job);

@@ -7,6 +7,12 @@
 
 enum { PASS_RECORDS = 256, DROPS_PER_FLUSH = 1024, RELATED_MAX = 2048 };
 
+/* Has room always: it is the way out when there is none. */
+static bool covers_all(const struct purge_job *job)
+{
+	return job->purge.kind == PURGE_PREFIX && job->purge.text.len == 0;
+}
+
 void purger_init(struct volume *volume)
 {
 	struct purger *purger = &volume->purger;
@@ -18,6 +24,76 @@ void purger_init(struct volume *volume)
 	pthread_cond_init(&purger->work, &attr);
 	pthread_condattr_destroy(&attr);
 	purger->last = &purger->first;
+	purger->holds = true;
+}
+
+/* ---- while the volume starts ---- */
+
+enum store_err purger_hold(struct volume *volume, struct purge_job *job)
+{
+	struct purger *purger = &volume->purger;
+	enum store_err err = STORE_STARTING;
+
+	pthread_mutex_lock(&purger->lock);
+	if (purger->refuses)
+		err = STORE_FAILED;
+	else if (purger->holds && purger->held >= volume->rules.max && !covers_all(job))
+		err = STORE_RULES_FULL;
+	else if (purger->holds) {
+		*purger->last = job;
+		purger->last = &job->next;
+		purger->held++;
+		err = STORE_OK;
+	}
+	pthread_mutex_unlock(&purger->lock);
+	return err;
+}
+
+/* Those that wait; holding ends when there are none. */
+static struct purge_job *held_take(struct purger *purger, bool failed)
+{
+	struct purge_job *jobs;
+
+	pthread_mutex_lock(&purger->lock);
+	jobs = purger->first;
+	purger->first = NULL;
+	purger->last = &purger->first;
+	if (!jobs) {
+		purger->holds = false;
+		purger->refuses = failed;
+	}
+	pthread_mutex_unlock(&purger->lock);
+	return jobs;
+}
+
+void purger_release(struct volume *volume, bool failed)
+{
+	struct purger *purger = &volume->purger;
+	struct purge_job *jobs, *inforce = NULL, **last = &inforce;
+
+	while ((jobs = held_take(purger, failed)))
+		while (jobs) {
+			struct purge_job *job = jobs;
+
+			jobs = job->next;
+			job->next = NULL;
+			job->clock = failed ? 0 : rules_add(&volume->rules, &job->purge, job->hash);
+			if (job->clock == 0) {
+				job->done(job->arg, failed ? STORE_FAILED : STORE_RULES_FULL, 0);
+				free(job);
+				continue;
+			}
+			atomic_fetch_add(&volume->rules.purges, 1);
+			*last = job;
+			last = &job->next;
+		}
+	while (inforce) {
+		struct purge_job *job = inforce;
+
+		inforce = job->next;
+		job->next = NULL;
+		purger_push(volume, job);
+	}
 }
 
 /* NULL: only to tidy. */
@@ -25,13 +101,20 @@ void purger_push(struct volume *volume, struct purge_job *job)
 {
 	struct purger *purger = &volume->purger;
 
+	bool refused;
+
 	pthread_mutex_lock(&purger->lock);
-	if (job) {
+	refused = job && purger->refuses;         /* the volume was retired just now */
+	if (job && !refused) {
 		*purger->last = job;
 		purger->last = &job->next;
 	}
 	pthread_cond_signal(&purger->work);
 	pthread_mutex_unlock(&purger->lock);
+	if (refused) {
+		job->done(job->arg, STORE_HANDED_OVER, 0);
+		free(job);
+	}
 }
 
 /* ---- 1. on disk ---- */
@@ -279,7 +362,7 @@ static struct purge_job *jobs_take(struct volume *volume)
 	struct purge_job *jobs;
 
 	pthread_mutex_lock(&purger->lock);
-	if (!purger->first && !atomic_load(&purger->stop) && (due == 0 || now_us() < due)) {
+	if (!purger->first && !atomic_load(&purger->stop) && !purger->refuses && (due == 0 || now_us() < due)) {
 		struct timespec until = { (time_t)(due / 1000000), (long)(due % 1000000) * 1000 };
 
 		if (due == 0)
@@ -290,6 +373,8 @@ static struct purge_job *jobs_take(struct volume *volume)
 	jobs = purger->first;
 	purger->first = NULL;
 	purger->last = &purger->first;
+	if (!jobs && purger->refuses)             /* purger_finish() waits for that */
+		atomic_store(&purger->stop, true);
 	pthread_mutex_unlock(&purger->lock);
 	return jobs;
 }
@@ -313,8 +398,23 @@ static void *purger_run(void *arg)
 
 bool purger_start(struct volume *volume)
 {
+	volume->purger.refuses = false;
+	atomic_store(&volume->purger.stop, false);
 	volume->purger.started = pthread_create(&volume->purger.thread, NULL, purger_run, volume) == 0;
 	return volume->purger.started;
+}
+
+void purger_finish(struct volume *volume)
+{
+	struct purger *purger = &volume->purger;
+
+	pthread_mutex_lock(&purger->lock);
+	purger->refuses = true;
+	pthread_cond_signal(&purger->work);
+	pthread_mutex_unlock(&purger->lock);
+	if (purger->started)
+		pthread_join(purger->thread, NULL);
+	purger->started = false;
 }
 
 void purger_stop(struct volume *volume)

@@ -3,14 +3,17 @@
 #include "internal.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RECORDS_PER_TXN = 1000 };
+enum { RECORDS_PER_TXN = 1000, OUT_FD = 3, LOOK_MS = 50 };
 
 struct salvage {
 	struct env from, to;
@@ -74,27 +77,53 @@ static int salvage_copy(const char *path, const char *copy, uint64_t map_bytes)
 	return rc == salvage.write_rc ? rc : MDB_CORRUPTED;
 }
 
+/* It holds no socket and no lock open that we may want to be rid of, and it does not outlive us. */
 static void child_run(const char *path, const char *copy, uint64_t map_bytes, int out)
 {
 	static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE };
 	struct rlimit no_core = { 0, 0 };
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC), rc;
+	int null, rc;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (dup2(out, OUT_FD) < 0)
+		_exit(1);
+	close_range(OUT_FD + 1, UINT_MAX, 0);
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	setrlimit(RLIMIT_CORE, &no_core);
 	for (size_t i = 0; i < COUNT_OF(signals); i++)
 		signal(signals[i], SIG_DFL);      /* dying is an answer, not a report of a crash */
 	if (null >= 0)
 		dup2(null, STDERR_FILENO);
 	rc = salvage_copy(path, copy, map_bytes);
-	_exit(write(out, &rc, sizeof(rc)) == sizeof(rc) ? 0 : 1);
+	_exit(write(OUT_FD, &rc, sizeof(rc)) == sizeof(rc) ? 0 : 1);
 }
 
-int env_salvage(const char *path, uint64_t map_bytes)
+/* What the child says. The answer comes by the pipe: the program may have asked the kernel to reap its children. */
+static int child_wait(pid_t pid, int fd, const atomic_bool *stop)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	int rc = 0, ready;
+	ssize_t n;
+
+	while ((ready = poll(&wait, 1, LOOK_MS)) == 0 || (ready < 0 && errno == EINTR))
+		if (atomic_load(stop)) {
+			kill(pid, SIGKILL);
+			break;
+		}
+	while ((n = read(fd, &rc, sizeof(rc))) < 0 && errno == EINTR)
+		;
+	if (n != sizeof(rc))
+		rc = MDB_CORRUPTED;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return atomic_load(stop) ? ECANCELED : rc;
+}
+
+int env_salvage(const char *path, uint64_t map_bytes, const atomic_bool *stop)
 {
 	char copy[PATH_ROOM + 8];
 	struct stat st;
 	int fds[2], rc;
-	ssize_t n;
 	pid_t pid;
 
 	if (stat(path, &st) != 0)
@@ -112,15 +141,8 @@ int env_salvage(const char *path, uint64_t map_bytes)
 		child_run(path, copy, map_bytes, fds[1]);
 	rc = errno;
 	close(fds[1]);
-	if (pid > 0) {
-		/* The answer comes by the pipe: the program may have asked the kernel to reap its children. */
-		while ((n = read(fds[0], &rc, sizeof(rc))) < 0 && errno == EINTR)
-			;
-		if (n != sizeof(rc))
-			rc = MDB_CORRUPTED;
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	if (pid > 0)
+		rc = child_wait(pid, fds[0], stop);
 	close(fds[0]);
 	if (rc == 0 && rename(copy, path) != 0)
 		rc = errno;

@@ -2,7 +2,9 @@
  * of the same key as a newer record or claims a block of one is deleted. */
 #include "internal.h"
 
-enum { DELETES_PER_TXN = 1000 };
+#include <fcntl.h>
+
+enum { DELETES_PER_TXN = 1000, PROGRESS_RECORDS = 4096 };
 
 struct found {
 	struct store_key key;
@@ -61,11 +63,11 @@ static int scan_visit(void *arg, uint64_t generation, struct slice bytes)
 	scan->volume->writer.record_bytes += txn_leaf_bytes(bytes.len, &apart);
 	scan->generation = generation;
 	if (scan->count == scan->room) {
-		scan->room = scan->room ? scan->room * 2 : 4096;
+		scan->room = scan->room * 2;
 		scan->found = must(realloc(scan->found, scan->room * sizeof(*scan->found)));
 	}
 	scan->found[scan->count++] = found;
-	return 0;
+	return scan->count % PROGRESS_RECORDS == 0 ? start_progress(scan->volume, scan->count) : 0;
 }
 
 static struct found *found_get(const struct scan *scan, uint64_t generation)
@@ -141,8 +143,8 @@ static int scan_delete(struct scan *scan)
 			scan->volume->writer.record_bytes -= txn_leaf_bytes(bytes.len, &apart);
 			rc = txn_delete(env, txn, found->generation, true);   /* there may be a head */
 		}
-		if (rc == 0 && ++in_txn % DELETES_PER_TXN == 0)
-			rc = txn_commit(&txn);
+		if (rc == 0 && ++in_txn % DELETES_PER_TXN == 0 && (rc = txn_commit(&txn)) == 0)
+			rc = start_progress(scan->volume, scan->count);
 	}
 	if (rc == 0 && txn)
 		rc = txn_commit(&txn);
@@ -176,6 +178,27 @@ static int scan_rules(struct scan *scan, MDB_txn *txn)
 	return rc;
 }
 
+/* How many there will be; and from a cold disk the index is read from its beginning to its end, not in the order of keys. */
+static int scan_prepare(struct scan *scan, MDB_txn *txn)
+{
+	struct volume *volume = scan->volume;
+	uint64_t records = 0;
+	MDB_envinfo info;
+	int rc = txn_count(&volume->env, txn, &records), fd;
+
+	if (rc != 0)
+		return rc;
+	if (records > volume->map_bytes / RECORD_FIXED)
+		return MDB_CORRUPTED;
+	atomic_store(&volume->start.total, records);
+	scan->room = records + 1;
+	scan->found = must(malloc(scan->room * sizeof(*scan->found)));
+	index_reserve(volume, records);
+	if (mdb_env_info(volume->env.env, &info) == 0 && mdb_env_get_fd(volume->env.env, &fd) == 0)
+		posix_fadvise(fd, 0, (off_t)(info.me_last_pgno + 1) * 4096, POSIX_FADV_WILLNEED);
+	return 0;
+}
+
 int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted)
 {
 	struct scan scan = { .volume = volume };
@@ -185,6 +208,8 @@ int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted)
 
 	if ((rc = txn_begin_read(&volume->env, &txn)) == 0
 		&& (rc = txn_size(&volume->env, txn, &volume->writer.index)) == 0)
+		rc = scan_prepare(&scan, txn);
+	if (rc == 0)
 		rc = txn_each(&volume->env, txn, scan_visit, &scan);
 	if (rc == 0)
 		scan_index(&scan, verified);
@@ -193,6 +218,7 @@ int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted)
 	if (rc == 0)
 		rc = scan_rules(&scan, txn);
 	txn_abort(&txn);
+	atomic_store(&volume->start.records, scan.count);
 	if (rc == 0)
 		rc = scan_delete(&scan);
 	for (size_t i = 0; rc == 0 && i < scan.count; i++) {
@@ -205,8 +231,10 @@ int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted)
 		atomic_store(&volume->generation, (scan.generation / GENERATION_STEP + 1) * GENERATION_STEP);
 		atomic_store(&volume->dropped_damaged, damaged);
 		*ret_deleted = deleted;
-	} else
+	} else {
 		blocks_clear(&volume->blocks);
+		index_clear(volume);              /* another one may be tried */
+	}
 	free(scan.found);
 	return rc;
 }

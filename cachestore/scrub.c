@@ -287,11 +287,12 @@ bool scrub_start(struct volume *volume)
 {
 	if (volume->config.scrub_rate == 0)
 		return true;
+	atomic_store(&volume->scrub.stop, false);
 	volume->scrub.started = pthread_create(&volume->scrub.thread, NULL, scrub_run, volume) == 0;
 	return volume->scrub.started;
 }
 
-void scrub_stop(struct volume *volume)
+void scrub_finish(struct volume *volume)
 {
 	struct scrub *scrub = &volume->scrub;
 
@@ -302,6 +303,13 @@ void scrub_stop(struct volume *volume)
 	if (scrub->started)
 		pthread_join(scrub->thread, NULL);
 	scrub->started = false;
+}
+
+void scrub_stop(struct volume *volume)
+{
+	struct scrub *scrub = &volume->scrub;
+
+	scrub_finish(volume);
 	pthread_cond_destroy(&scrub->wake);
 	pthread_mutex_destroy(&scrub->lock);
 }

@@ -175,6 +175,15 @@ int txn_size(struct env *env, MDB_txn *txn, struct index_size *ret_size)
 	return rc;
 }
 
+int txn_count(struct env *env, MDB_txn *txn, uint64_t *ret_records)
+{
+	MDB_stat stat;
+	int rc = mdb_stat(txn, env->idx, &stat);
+
+	*ret_records = rc == 0 ? stat.ms_entries : 0;
+	return rc;
+}
+
 int txn_each_some(struct env *env, MDB_txn *txn, uint64_t *generation, size_t count, record_visit visit, void *arg, size_t *ret_seen)
 {
 	uint64_t from = *generation + 1;

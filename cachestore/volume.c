@@ -1,8 +1,7 @@
-/* A volume: opening (sizes, files, a damaged index, the scan), closing, numbers, events. */
+/* A volume: its sizes, opening, closing, numbers, events. */
 #include "internal.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -50,17 +49,23 @@ void volume_unref(struct volume *volume)
 	free(volume);
 }
 
-void volume_event(struct volume *volume, enum event_kind kind, int level, const char *text)
+void volume_tell(struct volume *volume, int level, const char *text)
 {
-	uint64_t now = now_us(), last = atomic_load(&volume->event_us[kind]);
 	char line[512];
 	struct store_event event = { .level = level, .text = line };
 
-	if (!volume->config.event || (last != 0 && now - last < EVENT_GAP_US)
-		|| !atomic_compare_exchange_strong(&volume->event_us[kind], &last, now))
+	if (!volume->config.event)
 		return;
 	snprintf(line, sizeof(line), "volume '%s': %s", volume->config.name, text);
 	volume->config.event(volume->config.event_arg, &event);
+}
+
+void volume_event(struct volume *volume, enum event_kind kind, int level, const char *text)
+{
+	uint64_t now = now_us(), last = atomic_load(&volume->event_us[kind]);
+
+	if ((last == 0 || now - last >= EVENT_GAP_US) && atomic_compare_exchange_strong(&volume->event_us[kind], &last, now))
+		volume_tell(volume, level, text);
 }
 
 /* ---- times of commits ---- */
@@ -122,6 +127,7 @@ static struct volume *volume_make(const struct store_config *config, const struc
 	/* Half of the map lives, half is for pages that commits have written anew and that are not free yet. */
 	volume->index_pages_max = max64(map_pages / 2, min64(map_pages * 6 / 10, map_pages > 2 * DIRTY_PAGES ? map_pages - 2 * DIRTY_PAGES : 0));
 	volume->body_max = min64(geometry->data_bytes / 4 * 3, volume->fill_max);
+	volume->map_bytes = geometry->map_bytes;
 	volume->reserve_blocks = geometry->blocks / RESERVE_PART;
 	blocks_init(&volume->blocks, geometry->blocks);
 	index_init(volume);
@@ -131,114 +137,20 @@ static struct volume *volume_make(const struct store_config *config, const struc
 	atomic_store(&volume->void_clock, 1);   /* 0 says nothing */
 	purger_init(volume);
 	scrub_init(volume);
+	start_init(volume);
 	return volume;
 }
 
 /* Undoes all but the memory that bodies may still look at. */
 static void volume_stop(struct volume *volume)
 {
-	scrub_stop(volume);                     /* it gives orders to the writer */
+	start_stop(volume);                     /* it begins the other threads */
+	scrub_stop(volume);                     /* it gives orders to the writer, and so does the next one */
 	purger_stop(volume);                    /* it gives orders to the writer and waits for them */
 	loader_stop(volume);                    /* it may still drop what it finds damaged */
 	writer_stop(volume);
 	atomic_store(&volume->closed, true);
 	index_free(volume);
-}
-
-/* 0, an errno or an MDB error; damage of any kind is an MDB error that env_error_is_damage() knows. */
-static int index_open(struct volume *volume, const char *path, uint64_t map_bytes, bool verified, uint64_t *ret_deleted)
-{
-	struct stat st;
-	int rc = 0;
-
-	if (stat(path, &st) == 0 && (uint64_t)st.st_size > map_bytes)
-		rc = env_shrink(path, map_bytes, volume->blocks.total);
-	if (rc == 0)
-		rc = env_open(&volume->env, path, map_bytes);
-	if (rc == 0 && (rc = scan_run(volume, verified, ret_deleted)) != 0)
-		env_close(&volume->env);
-	return rc;
-}
-
-static enum store_err index_refused(struct volume *volume, int rc, char why[256])
-{
-	enum store_err err = env_error(rc);
-
-	folder_why(why, volume->config.path, "opening the index: %s", mdb_strerror(rc));
-	return err == STORE_DISK_FULL ? STORE_NO_SPACE : err == STORE_DISK_ERROR || err == STORE_INDEX_FULL ? STORE_SYSTEM : err;
-}
-
-/* Opens the index, or sets it aside and makes a new one. */
-static enum store_err index_open_or_replace(struct volume *volume, const struct geometry *geometry, char why[256])
-{
-	struct folder *folder = &volume->folder;
-	bool damaged = folder->damaged, suspect = !folder->clean && !folder->same_boot && !folder->fresh;
-	const char *reason = "an earlier run found it damaged";
-	char path[PATH_ROOM], text[200];
-	uint64_t deleted = 0;
-	int rc = 0;
-
-	if (folder_path(volume->config.path, "index.new", path))
-		unlink(path);                     /* of a copy that was cut short */
-	if (!folder_path(volume->config.path, "index", path))
-		return STORE_NO_FOLDER;
-	if (!damaged && !suspect && env_check(path) == MDB_CORRUPTED)
-		suspect = volume->index_was_damaged = true;
-	/* LMDB can die of a damaged index, of writing to it too: after a crash of the machine it is copied record by record. */
-	if (!damaged && suspect && (rc = env_salvage(path, geometry->map_bytes)) != 0) {
-		damaged = env_error_is_damage(rc);
-		reason = "it cannot be read to its end";
-	} else if (volume->index_was_damaged)
-		volume_event(volume, EVENT_damaged, STORE_EVENT_error, "the index has damaged pages; what can be read of it is kept");
-	if (!damaged && rc == 0) {
-		rc = index_open(volume, path, geometry->map_bytes, folder->clean, &deleted);
-		damaged = env_error_is_damage(rc);
-		if (damaged)
-			reason = mdb_strerror(rc);
-	}
-	if (damaged && (rc = folder_set_aside(folder)) == 0)
-		rc = index_open(volume, path, geometry->map_bytes, true, &deleted);
-	if (rc != 0)
-		return index_refused(volume, rc, why);
-	if (damaged) {
-		volume->index_was_damaged = true;
-		folder_why(why, volume->config.path, "%s (%s)", store_strerror(STORE_DAMAGED), reason);
-		snprintf(text, sizeof(text), "%s (%s)", store_strerror(STORE_DAMAGED), reason);
-		volume_event(volume, EVENT_failed, STORE_EVENT_error, text);
-		return STORE_DAMAGED;
-	}
-	if (atomic_load(&volume->dropped_damaged) > 0) {
-		snprintf(text, sizeof(text), "%llu damaged records were dropped", (unsigned long long)atomic_load(&volume->dropped_damaged));
-		volume_event(volume, EVENT_other, STORE_EVENT_warning, text);
-	}
-	return STORE_OK;
-}
-
-/* With the folder locked: everything up to running threads. */
-static enum store_err volume_begin(struct volume *volume, const struct geometry *geometry, char why[256])
-{
-	struct folder *folder = &volume->folder;
-	enum store_err err, opened;
-
-	if ((err = folder_mark(folder, folder->damaged ? "damaged" : "dirty")) != STORE_OK) {
-		folder_why(why, volume->config.path, "%s", store_strerror(err));
-		return err;
-	}
-	if ((err = folder_allocate(folder, "data", geometry->data_bytes, why)) != STORE_OK)
-		return err;
-	opened = index_open_or_replace(volume, geometry, why);
-	if (opened != STORE_OK && opened != STORE_DAMAGED)
-		return opened;
-	if ((err = folder_allocate(folder, "index", geometry->map_bytes, why)) != STORE_OK)
-		return err;
-	/* Records of what is cut off are deleted, and that is on disk, before it is cut off. */
-	if (mdb_env_sync(volume->env.env, 1) != 0 || (errno = folder_sync(folder)) != 0 || folder_shrink_data(folder, geometry->data_bytes) != 0
-		|| (opened == STORE_DAMAGED && folder_mark(folder, "dirty") != STORE_OK)
-		|| !writer_start(volume) || !loader_start(volume) || !purger_start(volume) || !scrub_start(volume)) {
-		folder_why(why, volume->config.path, "%s", strerror(errno));
-		return STORE_SYSTEM;
-	}
-	return opened;
 }
 
 enum store_err volume_open(const struct store_config *config, struct volume **ret_volume, char why[256])
@@ -254,7 +166,7 @@ enum store_err volume_open(const struct store_config *config, struct volume **re
 	geometry = geometry_make(config->size);
 	volume = volume_make(config, &geometry);
 	if ((err = folder_open(&volume->folder, volume->config.path, why)) == STORE_OK) {
-		err = volume_begin(volume, &geometry, why);
+		err = start_begin(volume, why);
 		if (err != STORE_OK && err != STORE_DAMAGED) {
 			if (volume->folder.fresh)
 				folder_remove_all(&volume->folder);
@@ -272,18 +184,29 @@ enum store_err volume_open(const struct store_config *config, struct volume **re
 	return err;
 }
 
+enum store_err volume_probe(const struct store_config *config, char why[256])
+{
+	if (config->size >= VOLUME_SIZE_MIN)
+		return folder_probe(config->path, config->size, why);
+	folder_why(why, config->path, "%s", store_strerror(STORE_TOO_SMALL));
+	return STORE_TOO_SMALL;
+}
+
 void volume_close(struct volume **closing)
 {
 	struct volume *volume = *closing;
-	bool synced;
+	bool retired, synced, unchanged;
 
 	*closing = NULL;
 	if (!volume)
 		return;
 	volume_stop(volume);
-	synced = mdb_env_sync(volume->env.env, 1) == 0;
+	retired = atomic_load(&volume->retired);  /* then the rest is another process' */
+	synced = !retired && volume->env.env && mdb_env_sync(volume->env.env, 1) == 0;
 	env_close(&volume->env);
-	if (synced && !atomic_load(&volume->failed) && !volume->unclean)
+	/* When the start did not come to its end it is as clean as it was: no block was written. */
+	unchanged = !atomic_load(&volume->ready) && !volume->folder.clean;
+	if (synced && !atomic_load(&volume->failed) && !volume->unclean && !unchanged)
 		folder_mark(&volume->folder, "clean");
 	/* The lock goes now; the data file stays open for reads that are in the air, and is not read by others after `closed`. */
 	close(volume->folder.marker_fd);
@@ -320,6 +243,8 @@ void volume_stat(struct volume *volume, struct volume_stat *ret_stat)
 		.scrub_objects = atomic_load(&volume->scrub.objects), .scrub_bytes = atomic_load(&volume->scrub.bytes),
 		.scrub_damaged = atomic_load(&volume->scrub.damaged), .scrub_passes = atomic_load(&volume->scrub.passes),
 		.scrub_end_s = atomic_load(&volume->scrub.end_s),
+		.starting = volume_is_starting(volume),
+		.start_records = atomic_load(&volume->start.records), .start_total = atomic_load(&volume->start.total),
 	};
 
 	for (int i = 0; i < STORE_LOSS_COUNT; i++)

@@ -41,6 +41,8 @@ void writer_unreserve(struct volume *volume, uint64_t bytes)
 
 	pthread_mutex_lock(&writer->lock);
 	writer->bytes -= bytes;
+	if (writer->stop)
+		pthread_cond_signal(&writer->work);
 	pthread_mutex_unlock(&writer->lock);
 }
 
@@ -49,6 +51,12 @@ static void job_push(struct volume *volume, struct job *job)
 	struct writer *writer = &volume->writer;
 
 	pthread_mutex_lock(&writer->lock);
+	if (writer->ended) {                      /* a delete: who has the volume now finds out by itself */
+		pthread_mutex_unlock(&writer->lock);
+		free(job->rule);
+		free(job);
+		return;
+	}
 	if (!writer->first)
 		writer->first_us = now_us();
 	if (!writer->first || writer->bytes >= volume->batch_bytes)
@@ -135,7 +143,8 @@ static struct job *batch_take(struct volume *volume, size_t *ret_count, bool *re
 	struct job *batch, **end;
 
 	pthread_mutex_lock(&writer->lock);
-	while (!writer->first && !writer->stop && !fault_retry_due(volume)) {
+	/* What has reserved room will be pushed. */
+	while (!writer->first && (!writer->stop || writer->bytes > 0) && !fault_retry_due(volume)) {
 		due = now_us() + IDLE_SYNC_US;
 		if (!writer->unsynced && writer->retry_at_us == 0)
 			pthread_cond_wait(&writer->work, &writer->lock);
@@ -144,11 +153,12 @@ static struct job *batch_take(struct volume *volume, size_t *ret_count, bool *re
 		if (!writer->first && writer->unsynced && now_us() >= due)
 			idle_sync(volume);
 	}
-	*ret_stop = writer->stop && !writer->first;
+	*ret_stop = writer->stop && !writer->first && writer->bytes == 0;
 	due = writer->first_us + volume->batch_us;
 	while (writer->first && !writer->stop && !writer->flushing && writer->bytes < volume->batch_bytes && now_us() < due)
 		wait_until(writer, due);
 	batch = writer->first;
+	writer->ended = *ret_stop;
 	*ret_count = 0;
 	for (end = &batch; *end && *ret_count < volume->batch_jobs; end = &(*end)->next, (*ret_count)++) {
 		bytes += (*end)->bytes;
@@ -237,11 +247,12 @@ static void *writer_run(void *arg)
 bool writer_start(struct volume *volume)
 {
 	volume->writer.last_commit = env_last_commit(&volume->env);
+	volume->writer.stop = volume->writer.ended = false;
 	volume->writer.started = pthread_create(&volume->writer.thread, NULL, writer_run, volume) == 0;
 	return volume->writer.started;
 }
 
-void writer_stop(struct volume *volume)
+void writer_finish(struct volume *volume)
 {
 	struct writer *writer = &volume->writer;
 
@@ -252,6 +263,13 @@ void writer_stop(struct volume *volume)
 	if (writer->started)
 		pthread_join(writer->thread, NULL);
 	writer->started = false;
+}
+
+void writer_stop(struct volume *volume)
+{
+	struct writer *writer = &volume->writer;
+
+	writer_finish(volume);
 	pthread_cond_destroy(&writer->work);
 	pthread_cond_destroy(&writer->done);
 	pthread_mutex_destroy(&writer->lock);

@@ -29,7 +29,7 @@ static size_t part_begin(struct metrics *metrics, size_t node, const struct logl
 		metrics->cap = metrics->cap ? 2 * metrics->cap : 8;
 		metrics->parts = must(realloc(metrics->parts, metrics->cap * sizeof(*metrics->parts)));
 	}
-	metrics->parts[metrics->count] = (struct metrics_part){ .node = node, .turn = metrics->turn, .t_lo = line->t_us };
+	metrics->parts[metrics->count] = (struct metrics_part){ .node = node, .worker = line->worker, .turn = metrics->turn, .t_lo = line->t_us };
 	return metrics->count++;
 }
 
@@ -58,10 +58,22 @@ void metrics_add(struct metrics *metrics, const struct logline *line, struct pla
 	struct metrics_part *part;
 
 	if (line->rec == REC_start) {
-		if (!node->started || line->t_us > node->start_us) node->start_us = line->t_us;
+		if (!node->started || line->t_us > node->start_us) {
+			node->start_us = line->t_us;
+			node->first_worker = 0;
+		}
 		node->started = true;
 		evidence_add(&node->starts, at);
 		metrics->turn++;
+	}
+	/* Another process, with workers of other numbers: the old one's lines go on, and are not in what a scrape says now. */
+	if (line->rec == REC_upgrade) {
+		if (!node->started || line->t_us > node->start_us) {
+			node->start_us = line->t_us;
+			node->first_worker = line->conn;
+		}
+		node->started = true;
+		evidence_add(&node->starts, at);
 	}
 	part = part_of(metrics, index, line);
 	if (!part) return;
@@ -180,7 +192,7 @@ bool metrics_compare(const struct metrics *metrics, struct slice name, const str
 	c.evidence = node->starts;
 	for (size_t i = 0; i < metrics->count; i++) {
 		const struct metrics_part *part = &metrics->parts[i];
-		if (part->node != index || (node->started && part->t_lo < node->start_us)) continue;
+		if (part->node != index || (node->started && part->t_lo < node->start_us) || part->worker < node->first_worker) continue;
 		counters_merge(&sum, &part->counters);
 		c.lost += part->lost;
 		for (unsigned g = 0; g < part->gaps.count; g++) evidence_add(&c.evidence, part->gaps.at[g]);

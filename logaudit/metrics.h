@@ -8,8 +8,8 @@
 
 /* Lines of one worker in one file with growing numbers and no start record between them: all of one run of the daemon. The
  * log thread writes what several workers made: a run's first lines may stand before its start record. */
-struct metrics_part { size_t node; uint64_t turn, last_seq, t_lo, lost; struct counters counters; struct evidence gaps; };
-struct metrics_node { uint64_t start_us; bool started; struct evidence starts; };
+struct metrics_part { size_t node; uint64_t worker, turn, last_seq, t_lo, lost; struct counters counters; struct evidence gaps; };
+struct metrics_node { uint64_t start_us, first_worker; bool started; struct evidence starts; };
 struct metrics {
 	struct map nodes;                /* struct metrics_node */
 	struct keys workers;             /* node's index, worker: value[0] is its present part's index + 1 */

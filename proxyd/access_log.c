@@ -17,7 +17,7 @@
 #include "log_file.h"
 #include "log_ring.h"
 
-enum { NOTE_WORKER = 65535, NODE_MAX = 256, DOZE_MS = 100, FAILING_DOZE_MS = 1000 };
+enum { NOTE_WORKER = 65535, NOTE_NUMBERS = 32768, NODE_MAX = 256, DOZE_MS = 100, FAILING_DOZE_MS = 1000 };
 
 enum { LOG_AWAKE, LOG_DOZING, LOG_SLEEPING };
 
@@ -70,7 +70,7 @@ void access_log_write(struct worker *worker, struct logline *line)
 	struct log_ring *ring = worker->log;
 	char *out;
 
-	line->worker = worker->number;
+	line->worker = ring ? ring->worker : worker->number;
 	line->seq = ++worker->seq;
 	counters_add(&worker->counters, line);
 	if (!ring || !ring->bytes)
@@ -88,12 +88,19 @@ void access_log_note(struct access_log *log, struct logline *line)
 
 	pthread_mutex_lock(&log->note_lock);
 	line->node = slice_str(log->node);
-	line->worker = NOTE_WORKER;
+	line->worker = ring->worker;
 	line->seq = ++log->note_seq;
 	out = ring->bytes ? log_ring_room(ring) : NULL;
 	if (out)
 		ring_publish(ring, logline_write(line, out));
 	pthread_mutex_unlock(&log->note_lock);
+}
+
+void access_log_number(struct access_log *log, unsigned first_worker, unsigned ordinal)
+{
+	for (unsigned i = 0; i < log->ring_count - 1; i++)
+		log->rings[i].worker = first_worker + i;
+	log->rings[log->ring_count - 1].worker = NOTE_WORKER - ordinal % NOTE_NUMBERS;
 }
 
 struct log_ring *access_log_ring(struct access_log *log, unsigned worker)

@@ -17,6 +17,9 @@ void access_log_close(struct access_log **log);
 bool access_log_reopen(struct access_log *log);
 /* Returns when all lines that were made before the call are written or lost. */
 void access_log_sync(struct access_log *log);
+/* Before the first line: the numbers that workers have in it, the first one's and on from there; ordinal: upgrades since the
+ * start. Two processes that write into one file at the same time have no number in common. */
+void access_log_number(struct access_log *log, unsigned first_worker, unsigned ordinal);
 struct log_ring *access_log_ring(struct access_log *log, unsigned worker);
 /* Lines that all workers have lost so far. */
 uint64_t access_log_lost(const struct access_log *log);

@@ -178,7 +178,9 @@ bool admin_open(struct daemon *daemon, const struct conf *conf, struct admin **r
 
 	admin->daemon = daemon;
 	admin->addr = *conf->admin;
-	admin->fd = socket_open(&admin->addr, conf->admin_mode, problem);
+	admin->fd = heir_take(daemon->heir, 'A', conf->admin->text);
+	if (admin->fd < 0)
+		admin->fd = socket_open(&admin->addr, conf->admin_mode, problem);
 	admin->stop_fd = admin->fd < 0 ? -1 : eventfd(0, EFD_CLOEXEC);
 	if (admin->stop_fd < 0) {
 		snprintf(why, 256, "admin: %.200s", *problem ? problem : strerror(errno));
@@ -202,6 +204,11 @@ bool admin_start(struct admin *admin)
 	return admin->running;
 }
 
+int admin_fd(const struct admin *admin)
+{
+	return admin->fd;
+}
+
 const char *admin_address(const struct admin *admin)
 {
 	return admin->address;
@@ -219,7 +226,7 @@ void admin_close(struct admin **admin)
 		CHECK(write(a->stop_fd, &one, sizeof(one)) == sizeof(one));
 		pthread_join(a->thread, NULL);
 	}
-	if (a->addr.sa.un.sun_path[0])
+	if (!a->daemon->handed_over && a->addr.sa.un.sun_path[0])
 		unlink(a->addr.sa.un.sun_path);
 	close(a->fd);
 	close(a->stop_fd);

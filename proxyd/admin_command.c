@@ -279,6 +279,18 @@ out:
 	return answer;
 }
 
+/* ---- upgrade ---- */
+
+static json_t *upgrade(struct daemon *daemon, struct slice program)
+{
+	char why[512] = "", path[4096];
+	long pid;
+
+	snprintf(path, sizeof(path), "%.*s", SLICE_ARG(program));
+	pid = daemon_ask_upgrade(daemon, program.len ? path : NULL, why);
+	return pid ? json_pack("{s:b, s:I, s:I}", "ok", 1, "pid", (json_int_t)pid, "old_pid", (json_int_t)getpid()) : failure("%s", why);
+}
+
 /* ---- the line ---- */
 
 char *admin_answer(struct daemon *daemon, struct slice line)
@@ -293,10 +305,12 @@ char *admin_answer(struct daemon *daemon, struct slice line)
 		answer = volumes(daemon);
 	else if (slice_eq(word, SLICE("volume")) && slice_eq(word_take(&rest), SLICE("flush")) && rest.len)
 		answer = flush(daemon, rest);
+	else if (slice_eq(word, SLICE("upgrade")))
+		answer = upgrade(daemon, rest);
 	else if (slice_eq(word, SLICE("purge")))
 		answer = purge(daemon, rest);
 	else
-		answer = failure("'%.*s' is no command; there are: status, volumes, volume flush VOLUME|*, purge soft|hard VOLUME|* url|prefix|tag|all [TEXT]", SLICE_ARG(line));
+		answer = failure("'%.*s' is no command; there are: status, volumes, volume flush VOLUME|*, upgrade [PROGRAM], purge soft|hard VOLUME|* url|prefix|tag|all [TEXT]", SLICE_ARG(line));
 	text = must(json_dumps(answer, JSON_ENSURE_ASCII));
 	json_decref(answer);
 	out = must(malloc(strlen(text) + 2));

@@ -15,7 +15,7 @@
 #include "volumes.h"
 
 static const struct { const char *word; int number; } words[] = {
-	{ "reload", SIGHUP }, { "reopen", SIGUSR1 }, { "quit", SIGQUIT }, { "stop", SIGTERM },
+	{ "reload", SIGHUP }, { "reopen", SIGUSR1 }, { "quit", SIGQUIT }, { "upgrade", SIGUSR2 }, { "stop", SIGTERM },
 };
 
 int command_signal(const struct conf *conf, const char *word)
@@ -28,7 +28,7 @@ int command_signal(const struct conf *conf, const char *word)
 		if (strcmp(words[i].word, word) == 0)
 			number = words[i].number;
 	if (!number) {
-		fprintf(stderr, "proxyd: -s takes reload, reopen, quit or stop, not '%s'\n", word);
+		fprintf(stderr, "proxyd: -s takes reload, reopen, upgrade, quit or stop, not '%s'\n", word);
 		return 2;
 	}
 	if (!conf->pid_file.len) {

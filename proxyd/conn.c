@@ -532,7 +532,12 @@ void clients_drain(struct worker *worker)
 
 	for (struct conn *c = worker->clients->conns; c; c = next) {
 		next = c->next;
-		if (c->state == CONN_IDLE)
+		if (c->state != CONN_IDLE)
+			continue;
+		/* Who has just connected is about to ask, and nobody told him not to: it would look like a refusal. */
+		if (c->carrier.request_number == 0)
+			conn_wait(c, CONN_WAIT_idle, FIRST_REQUEST_US);
+		else
 			conn_close(c);
 	}
 }

@@ -18,7 +18,7 @@ enum conn_state {
 enum conn_wait { CONN_WAIT_none, CONN_WAIT_idle, CONN_WAIT_head, CONN_WAIT_content, CONN_WAIT_send, CONN_WAIT_linger,
 	CONN_WAIT_left /* the client has closed its sending half */ };
 
-enum { LINGER_US = 2000000, LINGER_BYTES_MAX = 1024 * 1024, MIN_RATE_WINDOW_US = 10000000 };
+enum { LINGER_US = 2000000, FIRST_REQUEST_US = 1000000, LINGER_BYTES_MAX = 1024 * 1024, MIN_RATE_WINDOW_US = 10000000 };
 
 struct conn {
 	struct io io;

@@ -19,6 +19,7 @@ static int usage(const char *problem)
 		"  status                                the process and its counters\n"
 		"  volumes                               each volume, and the purges in force\n"
 		"  volume flush [NAME]                   what was handed to it (to each) so far is on disk when this returns\n"
+		"  upgrade [PROGRAM]                     a new program takes over from the running one, which finishes its requests\n"
 		"  purge url URL                         one URL, with all its variants\n"
 		"  purge prefix URL                      everything whose URL begins so\n"
 		"  purge tag TAG                         everything with exactly this tag\n"
@@ -86,6 +87,8 @@ static char *line_make(int argc, char **argv)
 		line = volume_line(argc, argv);
 	} else if ((strcmp(argv[0], "status") == 0 || strcmp(argv[0], "volumes") == 0) && argc == 1) {
 		CHECK(asprintf(&line, "%s\n", argv[0]) > 0);
+	} else if (strcmp(argv[0], "upgrade") == 0 && argc <= 2 && !(argc == 2 && strpbrk(argv[1], "\r\n"))) {
+		CHECK(asprintf(&line, "upgrade%s%s\n", argc == 2 ? " " : "", argc == 2 ? argv[1] : "") > 0);
 	} else {
 		char *problem = NULL;
 

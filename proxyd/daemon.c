@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "admin.h"
@@ -32,6 +33,8 @@ void daemon_note(struct daemon *daemon, enum record rec)
 	struct logline line;
 
 	line_init(daemon, &line, rec);
+	if (rec == REC_upgrade)
+		line.conn = daemon->first_worker;
 	access_log_note(daemon->log, &line);
 }
 
@@ -108,11 +111,66 @@ struct slice daemon_self(const struct daemon *daemon)
 	return slice_str(daemon->self);
 }
 
+/* ---- upgrades ---- */
+
+long daemon_ask_upgrade(struct daemon *daemon, const char *program, char why[512])
+{
+	unsigned mine;
+	long pid;
+
+	pthread_mutex_lock(&daemon->lock);
+	mine = daemon->upgrades;
+	free(daemon->upgrade_to);
+	daemon->upgrade_to = program ? must(strdup(program)) : NULL;
+	kill(getpid(), SIGUSR2);
+	while (daemon->upgrades == mine)
+		pthread_cond_wait(&daemon->changed, &daemon->lock);
+	pid = daemon->upgrade_pid;
+	snprintf(why, 512, "%s", daemon->upgrade_why);
+	pthread_mutex_unlock(&daemon->lock);
+	return pid;
+}
+
+void daemon_upgraded(struct daemon *daemon, long pid, const char *why)
+{
+	pthread_mutex_lock(&daemon->lock);
+	daemon->upgrade_pid = pid;
+	snprintf(daemon->upgrade_why, sizeof(daemon->upgrade_why), "%s", why);
+	daemon->upgrades++;
+	free(daemon->upgrade_to);
+	daemon->upgrade_to = NULL;
+	pthread_cond_broadcast(&daemon->changed);
+	pthread_mutex_unlock(&daemon->lock);
+}
+
+static void invalidated(void *arg, struct slice path, struct slice key)
+{
+	struct daemon *daemon = arg;
+
+	volumes_invalidate(&daemon->volumes, path, key);
+}
+
+/* What is taken over from the old process, as far as it is not a descriptor that somebody asks for. */
+static void inherit(struct daemon *daemon)
+{
+	struct heir *heir = daemon->heir;
+
+	if (!heir)
+		return;
+	heir->invalidated = invalidated;
+	heir->arg = daemon;
+	daemon->ordinal = heir->ordinal;
+	daemon->first_worker = heir->first_worker;
+	daemon->volumes.heir = heir;
+	snprintf(daemon->self, sizeof(daemon->self), "%s", heir->self);
+}
+
 /* ---- start ---- */
 
 void daemon_init(struct daemon *daemon)
 {
 	*daemon = (struct daemon){ .pid_file.fd = -1, .started_us = clock_wall_us() };
+	atomic_init(&daemon->successor, -1);
 	pthread_mutex_init(&daemon->lock, NULL);
 	pthread_cond_init(&daemon->changed, NULL);
 	volumes_init(&daemon->volumes);
@@ -172,7 +230,10 @@ static bool open_log(struct daemon *daemon, const struct conf *conf)
 	char path[4096], why[256] = "";
 
 	snprintf(path, sizeof(path), "%.*s", SLICE_ARG(conf->access_log));
-	return told(access_log_open(path, conf->workers, daemon->node, &daemon->log, why), why);
+	if (!told(access_log_open(path, conf->workers, daemon->node, &daemon->log, why), why))
+		return false;
+	access_log_number(daemon->log, daemon->first_worker, daemon->ordinal);
+	return true;
 }
 
 static bool open_metrics(struct daemon *daemon, const struct conf *conf)
@@ -190,13 +251,13 @@ static bool open_admin(struct daemon *daemon, const struct conf *conf)
 }
 
 /* What would be shared silently with whoever has the address already. */
-static bool probe_addresses(const struct conf *conf)
+static bool probe_addresses(const struct conf *conf, const struct heir *heir)
 {
 	char why[256] = "";
 	bool ok = true;
 
 	for (size_t i = 0; i < conf->listen_count; i++)
-		ok &= told(listener_probe(&conf->listens[i].addr, why), why);
+		ok &= heir_has(heir, 'L', conf->listens[i].addr.text) || told(listener_probe(&conf->listens[i].addr, why), why);
 	return ok;
 }
 
@@ -238,40 +299,58 @@ static void tell_ready(struct daemon *daemon, const struct conf *conf)
 		diag_ready("ready: admin on %s", admin_address(daemon->admin));
 }
 
+/* The old process retires the volumes; then they are opened here; then it looks nothing up any more. When it is gone
+ * they are free as well. */
+static bool take_over(struct daemon *daemon, const struct conf *conf)
+{
+	heir_say(daemon->heir, 'V', "", 'T');
+	if (!volumes_add(&daemon->volumes, conf))
+		return false;
+	heir_say(daemon->heir, 'O', "", 'B');
+	return true;
+}
+
 bool daemon_start(struct daemon *daemon, struct conf *conf)
 {
 	struct listener **lists = must(calloc(conf->workers, sizeof(struct listener *)));
 	char why[256] = "";
 	bool ok;
 
-	conf->generation = 1;
-	atomic_store(&daemon->generation, 1);
+	inherit(daemon);
+	conf->generation = daemon->heir ? daemon->heir->generation + 1 : 1;
+	atomic_store(&daemon->generation, conf->generation);
 	daemon_name_node(daemon, conf);
 	daemon->generations = must(calloc(1, sizeof(struct generation)));
 	daemon->generations->conf = conf;
-	ok = probe_addresses(conf) && daemon_bind(daemon, conf, lists);
+	ok = probe_addresses(conf, daemon->heir) && daemon_bind(daemon, conf, lists);
 	ok &= open_metrics(daemon, conf);
 	ok &= open_admin(daemon, conf);
-	ok &= told(pid_file_take(conf->pid_file, &daemon->pid_file, why), why);
+	ok &= told(pid_file_take(conf->pid_file, heir_take(daemon->heir, 'P', conf->pid_file), &daemon->pid_file, why), why);
 	/* When something has failed the rest is tried all the same: one run tells everything. */
 	if (become_user(daemon, conf)) {
-		ok &= volumes_add(&daemon->volumes, conf);
+		ok &= daemon->heir ? volumes_check(conf) : volumes_add(&daemon->volumes, conf);
 		ok &= open_log(daemon, conf);
 	} else {
 		ok = false;
 	}
 	ok = ok && make_workers(daemon, conf, lists);
+	ok = ok && (!daemon->heir || take_over(daemon, conf));
 	if (ok) {
 		volumes_show(&daemon->volumes, conf);
-		daemon_note(daemon, REC_start);
+		daemon_note(daemon, daemon->heir ? REC_upgrade : REC_start);
 		daemon_note_volumes(daemon);
 		access_log_sync(daemon->log);    /* before the first request's line */
 		ok = run_workers(daemon);
 	}
-	if (ok)
+	if (ok) {
+		pid_file_write(&daemon->pid_file);
 		tell_ready(daemon, conf);
-	else
+		if (daemon->heir)
+			heir_say(daemon->heir, 'R', "", 0);
+	} else {
+		daemon->handed_over = daemon->heir != NULL;   /* what has a name stays the old process' */
 		end_all(daemon);
+	}
 	for (unsigned i = 0; i < conf->workers; i++)
 		listener_list_free(&lists[i]);
 	free(lists);
@@ -303,17 +382,21 @@ void daemon_end(struct daemon *daemon)
 {
 	end_all(daemon);
 	access_log_sync(daemon->log);            /* behind the last request's line */
-	daemon_note(daemon, REC_stop);
+	daemon_note(daemon, daemon->handed_over ? REC_retired : REC_stop);
 }
 
 void daemon_release(struct daemon *daemon)
 {
 	access_log_close(&daemon->log);
+	heir_free(&daemon->heir);
+	if (atomic_load(&daemon->successor) >= 0)
+		close(atomic_load(&daemon->successor));
+	free(daemon->upgrade_to);
 	while (daemon->bounds) {
 		struct bound *bound = daemon->bounds;
 
 		daemon->bounds = bound->next;
-		bound_free(bound);
+		bound_free(daemon, bound);
 	}
 	while (daemon->generations) {
 		struct generation *generation = daemon->generations;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "access_log.h"
+#include "heir.h"
 #include "identity.h"
 #include "listener.h"
 #include "pidfile.h"
@@ -44,12 +45,31 @@ struct daemon {
 	char self[68];                         /* the name in Via and CDN-Loop */
 	atomic_uint_fast64_t generation;         /* number of the present configuration */
 
-	pthread_mutex_t lock;                    /* for the answers of the workers */
+	/* A binary upgrade: upgrade.c in the old process, heir.c in the new one. */
+	struct heir *heir;                       /* what another process handed over to this one, or NULL */
+	unsigned ordinal, first_worker;          /* upgrades since the start; number in the log of the first worker */
+	struct inherited *gathered;
+	atomic_int successor;                    /* the channel to the process that takes over; -1: none */
+	atomic_bool invalidations_lost;
+	bool handed_over;                        /* files with names are not ours any more */
+	long heir_pid;                           /* who has it all now */
+	int ends;                                /* a signal came meanwhile that ends this process */
+	char *upgrade_to;                        /* the program that is asked for; NULL: the one that was started */
+	unsigned upgrades;                       /* tried; and how the last one went */
+	long upgrade_pid;
+	char upgrade_why[512];
+
+	pthread_mutex_t lock;                    /* for the answers of the workers; for the words about upgrades */
 	pthread_cond_t changed;
 	unsigned answers;
 };
 
 void daemon_init(struct daemon *daemon);
+/* From an admin connection: asks the main thread for an upgrade (to the program of that path; NULL: to the one that was started)
+ * and waits for its end. Returns the new process, or 0 with a sentence in why. */
+long daemon_ask_upgrade(struct daemon *daemon, const char *program, char why[512]);
+/* The main thread: how it went. */
+void daemon_upgraded(struct daemon *daemon, long pid, const char *why);
 /* Listeners, user, volumes, logs, workers: everything is tried, every failure told. True: it serves, and has said so.
  * Takes the configuration in any case. After a failure daemon_release() is all that may be called. */
 bool daemon_start(struct daemon *daemon, struct conf *conf);
@@ -85,6 +105,6 @@ void daemon_note(struct daemon *daemon, enum record rec);
 void daemon_note_volumes(struct daemon *daemon);
 void daemon_name_node(struct daemon *daemon, struct conf *conf);
 /* UNIX sockets that are closed for good leave no file. */
-void bound_free(struct bound *bound);
+void bound_free(const struct daemon *daemon, struct bound *bound);
 
 #endif

@@ -10,9 +10,9 @@
 
 /* ---- addresses ---- */
 
-void bound_free(struct bound *bound)
+void bound_free(const struct daemon *daemon, struct bound *bound)
 {
-	if (bound->path.sun_family == AF_UNIX && bound->path.sun_path[0])
+	if (!daemon->handed_over && bound->path.sun_family == AF_UNIX && bound->path.sun_path[0])
 		unlink(bound->path.sun_path);
 	free(bound);
 }
@@ -53,8 +53,40 @@ static void bounds_keep(struct daemon *daemon, const struct conf *conf)
 			continue;
 		}
 		*at = bound->next;
-		bound_free(bound);
+		bound_free(daemon, bound);
 	}
+}
+
+/* Sockets that the old process had for the address, or the service manager. Every one of them is watched by somebody: the kernel
+ * has connections waiting at each. A worker that gets none shares another one's. False: there are none. */
+static bool bind_inherited(struct daemon *daemon, const struct conf *conf, const struct conf_listen *listen, struct listener **lists)
+{
+	struct conf_addr real = listen->addr;
+	bool is_unix = real.sa.any.sa_family == AF_UNIX;
+	unsigned count = 0;
+	int *fds, fd;
+
+	if (!heir_has(daemon->heir, 'L', listen->addr.text))
+		return false;
+	fds = must(calloc(daemon->heir->count + conf->workers, sizeof(*fds)));
+	while ((fd = heir_take(daemon->heir, 'L', listen->addr.text)) >= 0)
+		fds[count++] = fd;
+	if (!is_unix)
+		CHECK(getsockname(fds[0], &real.sa.any, &real.len) == 0);
+	for (unsigned i = 0, sockets = count; i < (count > conf->workers ? count : conf->workers); i++) {
+		struct listener *listener;
+
+		fd = i < sockets ? fds[i] : fcntl(fds[i % sockets], F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			break;
+		listener = listener_new(listen, fd);
+		listener->is_shared |= sockets < conf->workers;
+		listener->next = lists[i % conf->workers];
+		lists[i % conf->workers] = listener;
+	}
+	free(fds);
+	bound_add(daemon, listen, &real);
+	return true;
 }
 
 /* One address for all workers. Port 0 becomes a port with the first socket; a UNIX socket is one that all watch. */
@@ -88,7 +120,7 @@ bool daemon_bind(struct daemon *daemon, const struct conf *conf, struct listener
 	bool ok = true;
 
 	for (size_t i = 0; i < conf->listen_count; i++)
-		if (!bound_find(daemon, conf->listens[i].addr.text))
+		if (!bound_find(daemon, conf->listens[i].addr.text) && !bind_inherited(daemon, conf, &conf->listens[i], lists))
 			ok &= bind_one(daemon, conf, &conf->listens[i], lists);
 	if (ok)
 		return true;
@@ -96,7 +128,7 @@ bool daemon_bind(struct daemon *daemon, const struct conf *conf, struct listener
 		struct bound *bound = daemon->bounds;
 
 		daemon->bounds = bound->next;
-		bound_free(bound);
+		bound_free(daemon, bound);
 	}
 	for (unsigned i = 0; i < conf->workers; i++)
 		listener_list_free(&lists[i]);
@@ -119,7 +151,7 @@ static void order_run(struct worker *worker, struct mail *mail)
 		order->run(worker, &order->order);
 	pthread_mutex_lock(&daemon->lock);       /* held for two instructions, by who waits for nothing under it */
 	daemon->answers++;
-	pthread_cond_signal(&daemon->changed);
+	pthread_cond_broadcast(&daemon->changed);
 	pthread_mutex_unlock(&daemon->lock);
 }
 

@@ -21,6 +21,8 @@ enum nostore fetch_nostore(enum store_err err)
 	case STORE_DISK_ERROR: return NOSTORE_disk_error;
 	case STORE_PURGED: return NOSTORE_purged;
 	case STORE_REPLACED: return NOSTORE_replaced;
+	case STORE_STARTING: return NOSTORE_volume_starting;
+	case STORE_HANDED_OVER: return NOSTORE_upgrade;
 	default: return NOSTORE_volume_failed;
 	}
 }

@@ -1,6 +1,7 @@
 /* Invalidation (RFC 9111 section 4.4): an unsafe method that worked has changed what its URL stands for, and what Location and
  * Content-Location of the answer name, when they are of the same origin: nobody may empty another site's cache. */
 #include "request.h"
+#include "upgrade.h"
 
 #include <stdlib.h>
 
@@ -36,11 +37,35 @@ static void loaded(struct store_load *load, struct object *object)
 	free(dropping);
 }
 
+static void purged(void *arg, enum store_err err, uint64_t objects)
+{
+	(void)arg, (void)err, (void)objects;
+}
+
+/* As a purge, which holds for what the volume finds in itself; when too many are waiting for that, as one of everything. */
+static void drop_later(struct request *r, const struct target *target)
+{
+	static const struct store_purge all = { .kind = PURGE_PREFIX };
+	struct store_purge purge = { .kind = PURGE_KEY };
+	struct text text;
+
+	text_init(&text, &r->arena, target->host.len + target->path.len + target->query.len + 24);
+	target_add_key(&text, target);
+	purge.text = text_slice(&text);
+	if (!text.overflowed && volume_purge(r->volume, &purge, purged, NULL) == STORE_RULES_FULL)
+		volume_purge(r->volume, &all, purged, NULL);
+}
+
 static void drop(struct request *r, const struct target *target)
 {
 	struct object *object = NULL;
 	struct text text;
 
+	/* What it has to forget is not known before it is read. */
+	if (volume_is_starting(r->volume)) {
+		drop_later(r, target);
+		return;
+	}
 	text_init(&text, &r->arena, target->host.len + target->path.len + target->query.len + 24);
 	target_add_key(&text, target);
 	if (text.overflowed)
@@ -49,6 +74,7 @@ static void drop(struct request *r, const struct target *target)
 	/* What the origin was asked for before this request has changed it is not stored when it comes, either. */
 	volume_void(r->volume, key);
 	enum store_get got = volume_get(r->volume, key, text_slice(&text), &object);
+	upgrade_invalidated(r->worker->daemon, r->volume, text_slice(&text));
 	if (got == STORE_LOAD) {
 		struct dropping *dropping = must(malloc(sizeof(*dropping)));
 		*dropping = (struct dropping){ .load = { .loaded = loaded, .patient = true }, .volume = r->volume, .key = key };

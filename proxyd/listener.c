@@ -119,7 +119,7 @@ struct listener *listener_new(const struct conf_listen *listen, int fd)
 
 	listener->io.fd = fd;
 	listener->listen = listen;
-	listener->is_unix = listen->addr.sa.any.sa_family == AF_UNIX;
+	listener->is_shared = listen->addr.sa.any.sa_family == AF_UNIX;
 	CHECK(listen->addr.text.len < sizeof(listener->asked));
 	memcpy(listener->asked, listen->addr.text.ptr, listen->addr.text.len);
 	return listener;
@@ -150,9 +150,9 @@ static void listeners_resume(struct worker *worker)
 
 	if (priv->listeners_full || priv->listeners_starved)
 		return;
-	/* Exclusive: of the workers that share a UNIX socket one is woken, not all. */
+	/* Exclusive: of the workers that share a socket one is woken, not all. */
 	for (struct listener *l = priv->listeners; l; l = l->next)
-		worker_io_arm(worker, &l->io, l->is_unix ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN);
+		worker_io_arm(worker, &l->io, l->is_shared ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN);
 }
 
 static void starved_over(struct worker *worker, struct timer *timer)

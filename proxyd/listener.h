@@ -13,7 +13,7 @@ struct listener {
 	struct io io;
 	struct listener *next;
 	const struct conf_listen *listen;        /* of the worker's present configuration */
-	bool is_unix;
+	bool is_shared;                          /* of several workers each has a descriptor of it */
 	char asked[LISTENER_TEXT_MAX];           /* conf_addr.text: 127.0.0.1:0 */
 };
 

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIPE_PATIENCE_MS = 1000 };
+enum { PIPE_PATIENCE_MS = 1000, TORN_LOOKS = 20 };
 
 void log_file_init(struct log_file *file, const char *path)
 {
@@ -75,8 +75,11 @@ bool log_file_open(struct log_file *file)
 	file->regular = S_ISREG(st.st_mode);
 	file->header_due = !file->regular || !header_is_there(file, fd, st.st_size);
 	file->torn_len = 0;
-	/* A crash of the machine may leave half a line: the next one must not become its end. */
-	if (file->regular && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n') {
+	/* A crash of the machine may leave half a line: the next one must not become its end. Or somebody is writing it just now. */
+	for (int i = 0; i < TORN_LOOKS && file->regular && fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1
+			&& last != '\n'; i++)
+		usleep(1000);
+	if (last != '\n') {
 		file->torn[0] = '\n';
 		file->torn_len = 1;
 	}

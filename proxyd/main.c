@@ -1,8 +1,11 @@
 /* proxyd: arguments, start, signals, stop. No HTTP. */
 #include "command.h"
 #include "daemon.h"
+#include "admin.h"
 #include "diag.h"
+#include "metrics.h"
 #include "notify.h"
+#include "upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +25,7 @@ enum { GRACE_MS = 30 * 1000, DRAIN_LOOK_MS = 20, TIDY_MS = 1000 };
 	X("config",     required_argument, 'c', "FILE",  "Read the configuration from FILE.") \
 	X("test",       no_argument,       't', "",      "Check the configuration and what it needs; start nothing.") \
 	X("print",      no_argument,       'T', "",      "The same, and print the effective configuration.") \
-	X("signal",     required_argument, 's', "WORD",  "Tell the running daemon: reload, reopen, quit (finish requests first) or stop.") \
+	X("signal",     required_argument, 's', "WORD",  "Tell the running daemon: reload, reopen, upgrade (a new program takes over), quit (finish requests first) or stop.") \
 	X("daemonize",  no_argument,       'd', "",      "Go to the background once everything is ready.") \
 	X("listen",     required_argument, 'l', "ADDR",  "Without a file: listen on ADDR, such as 127.0.0.1:8080.") \
 	X("origin",     required_argument, 'o', "URL",   "Without a file: the origin, such as http://127.0.0.1:3000.") \
@@ -45,6 +48,7 @@ struct arguments {
 	const char *config, *signal;
 	struct conf_quick quick;
 	bool test, print, background, quick_used;
+	char *program, **argv;                   /* as it was started, for an upgrade */
 };
 
 static void usage(FILE *out)
@@ -52,7 +56,7 @@ static void usage(FILE *out)
 	fputs("proxyd: a caching reverse proxy whose access log is the truth\n\n"
 		"  proxyd -c FILE [-t | -T | -d | -s WORD]\n"
 		"  proxyd --listen ADDR --origin URL [--volume DIR:SIZE] [--access-log FILE] [--metrics ADDR] [--workers N]\n"
-		"  proxyd -c FILE ctl WORDS        asks the running daemon: status, volumes, purge; alone it says what there is\n"
+		"  proxyd -c FILE ctl WORDS        asks the running daemon: status, volumes, purge, upgrade; alone it says what there is\n"
 		"  proxyd -c FILE explain URL      which server, location, key, volume and origin a URL comes to\n\n", out);
 #define X(name, argument, letter, what, doc) fprintf(out, "  -%c, --%-10s %-9s %s\n", letter, name, what, doc);
 	OPTIONS(X)
@@ -115,7 +119,7 @@ static struct conf *load(const struct arguments *args, FILE *messages)
  * thread is made, which inherits that. -1 when the system refuses. */
 static int signals_open(void)
 {
-	static const int wanted[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT };
+	static const int wanted[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGQUIT };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -127,13 +131,13 @@ static int signals_open(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* The next signal, or 0 after so many milliseconds; ms < 0: waits for one. */
-static int signal_wait(int fd, int ms)
+/* The next signal; or 0 after so many milliseconds (ms < 0: never), or when there is something to be read from other (-1: none). */
+static int signal_wait(int fd, int other, int ms)
 {
-	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	struct pollfd wait[2] = { { .fd = fd, .events = POLLIN }, { .fd = other, .events = POLLIN } };
 	struct signalfd_siginfo info;
 
-	if (poll(&wait, 1, ms) <= 0 || read(fd, &info, sizeof(info)) != sizeof(info))
+	if (poll(wait, 2, ms) <= 0 || !wait[0].revents || read(fd, &info, sizeof(info)) != sizeof(info))
 		return 0;
 	return (int)info.ssi_signo;
 }
@@ -179,19 +183,37 @@ static void reload(struct daemon *daemon, const struct arguments *args)
 	notify("READY=1");
 }
 
-/* Until a signal ends it: SIGTERM, SIGINT or SIGQUIT. */
+/* The program that was asked for, or the one that was started, which may be another file by now. */
+static bool replace(struct daemon *daemon, const struct arguments *args, int signals)
+{
+	char program[4096];
+
+	pthread_mutex_lock(&daemon->lock);
+	snprintf(program, sizeof(program), "%s", daemon->upgrade_to ? daemon->upgrade_to : args->program);
+	pthread_mutex_unlock(&daemon->lock);
+	return upgrade(daemon, program, args->argv, signals);
+}
+
+/* Until a signal ends it: SIGTERM, SIGINT or SIGQUIT; or SIGUSR2, when another process has taken over. */
 static int serve(struct daemon *daemon, const struct arguments *args, int signals)
 {
-	for (;;) {
-		int number = signal_wait(signals, daemon_has_old(daemon) ? TIDY_MS : -1);
+	while (!daemon->ends) {
+		int number = signal_wait(signals, daemon->heir ? daemon->heir->fd : -1, daemon_has_old(daemon) ? TIDY_MS : -1);
 
 		switch (number) {
 		case 0: daemon_tidy(daemon); break;
 		case SIGHUP: reload(daemon, args); break;
 		case SIGUSR1: daemon_reopen(daemon); break;
+		case SIGUSR2:
+			if (replace(daemon, args, signals))
+				return number;
+			break;
 		default: return number;
 		}
+		if (daemon->heir)
+			heir_listen(daemon->heir);
 	}
+	return daemon->ends;
 }
 
 /* Requests in progress may finish, but not for ever, and not against a second signal. */
@@ -201,8 +223,14 @@ static void drain(struct daemon *daemon, int signals)
 
 	diag(DIAG_notice, "stopping: requests in progress may take %d s", GRACE_MS / 1000);
 	daemon_drain(daemon);
+	if (daemon->handed_over) {
+		upgrade_done(daemon);
+		metrics_close(&daemon->metrics);
+		admin_close(&daemon->admin);
+	}
 	for (int waited = 0; waited < GRACE_MS && !daemon_has_ended(daemon); waited += DRAIN_LOOK_MS) {
-		number = signal_wait(signals, DRAIN_LOOK_MS);
+		number = signal_wait(signals, -1, DRAIN_LOOK_MS);
+		upgrade_look(daemon);
 		if (number == SIGTERM || number == SIGINT)
 			return;
 	}
@@ -254,14 +282,14 @@ static void background_ready(int ready)
 	close(ready);
 }
 
-/* Takes conf. */
-static int run(struct conf *conf, const struct arguments *args)
+/* Takes conf and heir, which is NULL when no other process hands over. */
+static int run(struct conf *conf, const struct arguments *args, struct heir *heir)
 {
 	struct daemon daemon;
-	int ready = -1, signals;
+	int ready = -1, signals, ended;
 	bool ok;
 
-	if (args->background && !go_to_background(&ready)) {
+	if (args->background && !heir && !go_to_background(&ready)) {
 		conf_unref(&conf);
 		return 1;
 	}
@@ -270,6 +298,7 @@ static int run(struct conf *conf, const struct arguments *args)
 	signals = signals_open();
 	CHECK(signals >= 0);
 	daemon_init(&daemon);
+	daemon.heir = heir;
 	if (ready >= 0 && diag_is_stderr())
 		diag(DIAG_warn, "messages are lost in the background: write `error_log FILE;` into the configuration");
 	if (!conf->access_log.len)
@@ -280,9 +309,11 @@ static int run(struct conf *conf, const struct arguments *args)
 		diag_started();
 		if (ready >= 0)
 			background_ready(ready);
-		if (serve(&daemon, args, signals) == SIGQUIT)
+		ended = serve(&daemon, args, signals);
+		if (ended == SIGQUIT || ended == SIGUSR2)
 			drain(&daemon, signals);
-		notify("STOPPING=1");
+		if (!daemon.handed_over)
+			notify("STOPPING=1");
 		daemon_end(&daemon);
 	} else {
 		diag(DIAG_error, "not started");
@@ -302,17 +333,57 @@ static int options_end(int argc, char **argv)
 	return argc;
 }
 
+/* What was started, by its name: what is found under it at an upgrade is what will be started. */
+static char *program_find(const char *name)
+{
+	char folder[4096] = "", *path = NULL;
+	ssize_t n;
+
+	if (name[0] == '/')
+		return must(strdup(name));
+	if (strchr(name, '/') && getcwd(folder, sizeof(folder))) {
+		CHECK(asprintf(&path, "%s/%s", folder, name) > 0);
+		return path;
+	}
+	n = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
+	return must(strndup(folder, n > 0 ? (size_t)n : 0));
+}
+
+/* The process that hands over tells its own log what is wrong with the configuration. */
+static struct conf *load_told(const struct arguments *args, struct heir *heir)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *messages;
+	struct conf *conf;
+
+	if (!heir)
+		return load(args, stderr);
+	messages = must(open_memstream(&text, &size));
+	conf = load(args, messages);
+	CHECK(fclose(messages) == 0);
+	if (!conf)
+		heir_say(heir, 'F', text, 0);
+	free(text);
+	return conf;
+}
+
 int main(int argc, char **argv)
 {
-	struct arguments args = { 0 };
+	struct arguments args = { .argv = argv };
 	int own = options_end(argc, argv), code = parse(own, argv, &args);
+	struct heir *heir = NULL;
 	struct conf *conf;
 
 	if (code >= 0)
 		return code;
-	conf = load(&args, stderr);
-	if (!conf)
+	if (!args.signal && !args.test && argc == optind && !heir_receive(&heir))
 		return 1;
+	conf = load_told(&args, heir);
+	if (!conf) {
+		heir_free(&heir);
+		return 1;
+	}
 	if (args.signal) {
 		code = command_signal(conf, args.signal);
 	} else if (argc > optind) {
@@ -326,8 +397,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "proxyd: error_log '%.*s': %s\n", SLICE_ARG(conf->error_log), strerror(errno));
 		code = 1;
 	} else {
-		return run(conf, &args);
+		args.program = program_find(argv[0]);
+		code = run(conf, &args, heir);
+		free(args.program);
+		return code;
 	}
+	heir_free(&heir);
 	conf_unref(&conf);
 	return code;
 }

@@ -259,7 +259,12 @@ bool metrics_open(struct daemon *daemon, const struct conf *conf, struct metrics
 {
 	struct conf_addr addr = *conf->metrics;
 	char problem[256] = "";
-	int fd = listener_probe(&addr, problem) ? listener_socket(&addr, 16, false, problem) : -1;
+	int fd = heir_take(daemon->heir, 'M', addr.text);
+
+	if (fd < 0)
+		fd = listener_probe(&addr, problem) ? listener_socket(&addr, 16, false, problem) : -1;
+	else if (addr.sa.any.sa_family != AF_UNIX)
+		CHECK(getsockname(fd, &addr.sa.any, &addr.len) == 0);
 	int stop_fd = fd < 0 ? -1 : eventfd(0, EFD_CLOEXEC);
 	struct metrics *metrics;
 
@@ -290,6 +295,11 @@ bool metrics_start(struct metrics *metrics)
 	return metrics->running;
 }
 
+int metrics_fd(const struct metrics *metrics)
+{
+	return metrics->fd;
+}
+
 const char *metrics_address(const struct metrics *metrics)
 {
 	return metrics->address;
@@ -307,7 +317,7 @@ void metrics_close(struct metrics **metrics)
 		CHECK(write(m->stop_fd, &one, sizeof(one)) == sizeof(one));
 		pthread_join(m->thread, NULL);
 	}
-	if (m->path.sun_family == AF_UNIX && m->path.sun_path[0])
+	if (!m->daemon->handed_over && m->path.sun_family == AF_UNIX && m->path.sun_path[0])
 		unlink(m->path.sun_path);
 	close(m->fd);
 	close(m->stop_fd);

@@ -10,6 +10,7 @@ bool metrics_open(struct daemon *daemon, const struct conf *conf, struct metrics
 /* The daemon's workers and log are there: the page can be asked for. False after telling why. */
 bool metrics_start(struct metrics *metrics);
 /* As bound. */
+int metrics_fd(const struct metrics *metrics);
 const char *metrics_address(const struct metrics *metrics);
 void metrics_close(struct metrics **metrics);      /* NULL is fine */
 

@@ -41,16 +41,28 @@ static int locked_open(const char *name)
 	}
 }
 
-bool pid_file_take(struct slice path, struct pid_file *ret_file, char why[256])
+bool pid_file_write(const struct pid_file *file)
 {
-	char name[PATH_BYTES], text[32];
-	int fd, len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+
+	return file->fd < 0 || (ftruncate(file->fd, 0) == 0 && pwrite(file->fd, text, (size_t)len, 0) == len);
+}
+
+bool pid_file_take(struct slice path, int inherited, struct pid_file *ret_file, char why[256])
+{
+	char name[PATH_BYTES];
+	int fd;
 
 	if (path.len == 0)
 		return true;
 	snprintf(name, sizeof(name), "%.*s", SLICE_ARG(path));
+	if (inherited >= 0) {                     /* locked, and of the old process until it is written */
+		*ret_file = (struct pid_file){ must(strdup(name)), inherited };
+		return true;
+	}
 	fd = locked_open(name);
-	if (fd >= 0 && ftruncate(fd, 0) == 0 && fchmod(fd, 0644) == 0 && pwrite(fd, text, (size_t)len, 0) == len) {
+	if (fd >= 0 && fchmod(fd, 0644) == 0 && pid_file_write(&(struct pid_file){ name, fd })) {
 		*ret_file = (struct pid_file){ must(strdup(name)), fd };
 		return true;
 	}
@@ -62,11 +74,17 @@ bool pid_file_take(struct slice path, struct pid_file *ret_file, char why[256])
 
 void pid_file_give(struct pid_file *file)
 {
+	char text[32] = "";
+
 	if (file->fd < 0)
 		return;
+	/* Handed over: it is the new process' now. */
+	if (pread(file->fd, text, sizeof(text) - 1, 0) > 0 && strtol(text, NULL, 10) != (long)getpid())
+		goto out;
 	/* The user that the daemon has become may not be allowed to remove it: it is emptied, and unlocked in any case. */
 	if (unlink(file->path) == 0 || ftruncate(file->fd, 0) == 0)
 		errno = 0;
+out:
 	close(file->fd);
 	free(file->path);
 	*file = (struct pid_file){ NULL, -1 };

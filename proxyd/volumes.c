@@ -4,14 +4,26 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "clock.h"
 #include "diag.h"
+#include "heir.h"
 #include "stored.h"
 #include "target.h"
+
+enum { START_PATIENCE_US = 1000 * 1000, PATH_ROOM = 4096 };
+
+/* What a folder is, whatever it is called: device and inode; of one that is not there yet its parent's, and its name. */
+struct folder_id {
+	dev_t device;
+	ino_t inode;
+	char name[256];
+};
 
 struct volume_slot {
 	struct volume_slot *next;
 	struct volumes *all;                     /* NULL: only checked */
 	char *name, *path;
+	struct folder_id id;
 	struct conf_volume opened;               /* the numbers of it: with what it was opened */
 	struct volume *volume;
 	unsigned uses;                           /* rows of the map */
@@ -45,6 +57,53 @@ struct volume *volumes_find(struct volumes *volumes, const struct conf_volume *v
 	return NULL;
 }
 
+/* ---- folders ---- */
+
+static bool folder_identify(struct slice path, struct folder_id *ret_id)
+{
+	char text[PATH_ROOM], *slash;
+	struct stat st;
+
+	memset(ret_id, 0, sizeof(*ret_id));
+	snprintf(text, sizeof(text), "%.*s", SLICE_ARG(path));
+	if (stat(text, &st) != 0) {
+		slash = strrchr(text, '/');
+		snprintf(ret_id->name, sizeof(ret_id->name), "%.255s", slash ? slash + 1 : text);
+		if (slash)
+			slash[slash == text] = '\0';
+		if (stat(slash ? text : ".", &st) != 0)
+			return false;
+	}
+	ret_id->device = st.st_dev;
+	ret_id->inode = st.st_ino;
+	return true;
+}
+
+static bool folder_is_same(const struct folder_id *a, const struct folder_id *b)
+{
+	return a->device == b->device && a->inode == b->inode && strcmp(a->name, b->name) == 0;
+}
+
+/* No two volumes in one folder, by whatever names. */
+static bool volumes_are_distinct(const struct conf *conf)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < conf->volume_count; i++)
+		for (size_t k = 0; k < i; k++) {
+			const struct conf_volume *a = conf->volumes[k], *b = conf->volumes[i];
+			struct folder_id id_a, id_b;
+
+			if (!folder_identify(a->path, &id_a) || !folder_identify(b->path, &id_b) || !folder_is_same(&id_a, &id_b))
+				continue;
+			diag(DIAG_error, "%s:%u:%u: volume '%.*s': its folder '%.*s' is that of volume '%.*s' (line %u of %s), '%.*s', by another name",
+				b->pos.file, b->pos.line, b->pos.col, SLICE_ARG(b->name), SLICE_ARG(b->path), SLICE_ARG(a->name), a->pos.line,
+				a->pos.file, SLICE_ARG(a->path));
+			ok = false;
+		}
+	return ok;
+}
+
 /* ---- one volume ---- */
 
 static void slot_lost(void *arg, enum store_loss why, const struct store_lost *lost)
@@ -75,19 +134,34 @@ static struct slice plain_key(struct slice key_text, char room[STORE_KEY_MAX])
 	return target_plain_key(key_text, room);
 }
 
+/* What cannot change while it is open is said, so that nobody waits for it. */
+static void tell_later(const struct conf_volume *volume, const char *what, uint64_t now)
+{
+	diag(DIAG_warn, "%s:%u:%u: volume '%.*s': the new %s takes effect at the next start; until then it is %lu", volume->pos.file, volume->pos.line,
+		volume->pos.col, SLICE_ARG(volume->name), what, (unsigned long)now);
+}
+
 static struct volume_slot *slot_open(struct volumes *all, const struct conf_volume *volume, enum store_err *ret_err, char why[256])
 {
 	struct volume_slot *slot = must(calloc(1, sizeof(*slot)));
 	struct store_config config = { .size = volume->size, .ram = volume->ram, .fill_max = volume->fill_max,
 		.scrub_rate = volume->scrub_rate, .scrub_interval_us = volume->scrub_interval_us,
 		.io_threads = volume->io_threads, .retry_us = volume->retry, .event = slot_event, .event_arg = slot, .lost = slot_lost,
-		.bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .unlogged_flags = STORED_VARY_INDEX | STORED_SLICED,
+		.in_background = true, .bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .unlogged_flags = STORED_VARY_INDEX | STORED_SLICED,
 		.related = vary_index_keys, .beside = part_key_beside, .purge_text = plain_key };
 
+	uint64_t size = all->heir ? heir_size(all->heir, volume->path) : 0;
+
+	/* The old process reads on with the size that the volume has there. */
+	if (size > 0 && size != volume->size) {
+		tell_later(volume, "size", size);
+		config.size = size;
+	}
 	config.name = slot->name = must(strndup(volume->name.ptr, volume->name.len));
 	config.path = slot->path = must(strndup(volume->path.ptr, volume->path.len));
 	slot->all = all;
 	slot->opened = *volume;
+	slot->opened.size = config.size;
 	*ret_err = volume_open(&config, &slot->volume, why);
 	if (*ret_err != STORE_OK && *ret_err != STORE_DAMAGED)
 		slot_free(&slot);
@@ -96,27 +170,29 @@ static struct volume_slot *slot_open(struct volumes *all, const struct conf_volu
 
 static void tell_failure(const struct conf_volume *volume, enum store_err err, const char *why)
 {
-	diag(DIAG_error, "%s:%u: volume '%.*s' cannot be opened: %s", volume->pos.file, volume->pos.line, SLICE_ARG(volume->name),
+	diag(DIAG_error, "%s:%u:%u: volume '%.*s' cannot be opened: %s", volume->pos.file, volume->pos.line, volume->pos.col, SLICE_ARG(volume->name),
 		*why ? why : store_strerror(err));
-}
-
-static void tell_later(const struct conf_volume *volume, const char *what)
-{
-	diag(DIAG_notice, "volume '%.*s': the new %s takes effect at the next start", SLICE_ARG(volume->name), what);
 }
 
 #define VOLUME_NUMBERS(X) X(size) X(ram) X(fill_max) X(io_threads) X(retry)
 
+static void tell_what_waits(const struct volume_slot *slot, const struct conf_volume *volume)
+{
+#define X(name) if (slot->opened.name != volume->name) tell_later(volume, #name, slot->opened.name);
+	VOLUME_NUMBERS(X)
+#undef X
+}
+
 /* The same folder is the same volume, whatever it is called. */
 static struct volume_slot *slot_find(struct volumes *volumes, const struct conf_volume *volume)
 {
+	struct folder_id id;
+
+	if (!folder_identify(volume->path, &id))
+		return NULL;
 	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
-		if (slice_eq(slice_str(slot->path), volume->path)) {
-#define X(name) if (slot->opened.name != volume->name) tell_later(volume, #name);
-			VOLUME_NUMBERS(X)
-#undef X
+		if (folder_is_same(&slot->id, &id))
 			return slot;
-		}
 	return NULL;
 }
 
@@ -126,8 +202,10 @@ static struct volume_slot *slot_get(struct volumes *volumes, const struct conf_v
 	enum store_err err;
 	char why[256] = "";
 
-	if (slot)
+	if (slot) {
+		tell_what_waits(slot, volume);
 		return slot;
+	}
 	slot = slot_open(volumes, volume, &err, why);
 	if (!slot) {
 		tell_failure(volume, err, why);
@@ -135,6 +213,7 @@ static struct volume_slot *slot_get(struct volumes *volumes, const struct conf_v
 	}
 	if (err == STORE_DAMAGED)
 		diag(DIAG_error, "volume '%s' in '%s': %s", slot->name, slot->path, *why ? why : store_strerror(err));
+	folder_identify(volume->path, &slot->id);
 	slot->next = volumes->slots;
 	volumes->slots = slot;
 	return slot;
@@ -157,13 +236,26 @@ static void map_replace(struct volumes *volumes, struct volume_map *map)
 	}
 }
 
+/* Most volumes are read in less than the time a client waits gladly: with them the first requests are hits. */
+static void slots_wait(const struct volumes *volumes)
+{
+	uint64_t until = clock_now_us() + START_PATIENCE_US, now;
+
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
+		if ((now = clock_now_us()) < until)
+			volume_wait(slot->volume, until - now);
+}
+
 bool volumes_add(struct volumes *volumes, const struct conf *conf)
 {
 	const struct volume_map *old = atomic_load(&volumes->map);
 	size_t count = old ? old->count : 0;
-	struct volume_map *map = map_new(count + conf->volume_count);
+	struct volume_map *map;
 	bool ok = true;
 
+	if (!volumes_are_distinct(conf))
+		return false;
+	map = map_new(count + conf->volume_count);
 	if (count)
 		memcpy(map->rows, old->rows, count * sizeof(map->rows[0]));
 	pthread_mutex_lock(&volumes->lock);
@@ -181,7 +273,9 @@ bool volumes_add(struct volumes *volumes, const struct conf *conf)
 	else
 		free(map);
 	pthread_mutex_unlock(&volumes->lock);
-	if (!ok)
+	if (ok)
+		slots_wait(volumes);
+	else
 		volumes_settle(volumes);         /* closes those that were opened for nothing: no map has them */
 	return ok;
 }
@@ -304,49 +398,98 @@ void volumes_stat(struct volumes *volumes,
 	pthread_mutex_unlock(&volumes->lock);
 }
 
+/* ---- from process to process ---- */
+
+bool volumes_are_starting(const struct volumes *volumes)
+{
+	bool starting = false;
+
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
+		starting |= volume_is_starting(slot->volume);
+	return starting;
+}
+
+void volumes_sizes(const struct volumes *volumes, void (*each)(void *arg, const char *path, uint64_t size), void *arg)
+{
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
+		each(arg, slot->path, slot->opened.size);
+}
+
+bool volumes_retire(struct volumes *volumes, char why[512])
+{
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next) {
+		enum store_err err = volume_retire(slot->volume);
+
+		if (err != STORE_OK) {
+			snprintf(why, 512, "volume '%s': %s", slot->name, store_strerror(err));
+			return false;
+		}
+	}
+	return true;
+}
+
+void volumes_blind(struct volumes *volumes, bool blind)
+{
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
+		volume_blind(slot->volume, blind);
+}
+
+void volumes_take_back(struct volumes *volumes)
+{
+	volumes_blind(volumes, false);
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
+		if (!volume_resume(slot->volume))
+			diag(DIAG_error, "volume '%s' in '%s': the new program has written to it, or still has it: this process only reads it, and stores "
+				"nothing any more, until the next upgrade or start", slot->name, slot->path);
+}
+
+const char *volumes_path(const struct volumes *volumes, const struct volume *volume)
+{
+	const struct volume_map *map = atomic_load(&volumes->map);
+
+	for (size_t i = 0; map && i < map->count; i++)
+		if (map->rows[i].slot->volume == volume)
+			return map->rows[i].slot->path;
+	return NULL;
+}
+
+static void invalidate_done(void *arg, enum store_err err, uint64_t objects)
+{
+	(void)arg, (void)err, (void)objects;
+}
+
+void volumes_invalidate(struct volumes *volumes, struct slice path, struct slice key)
+{
+	static const struct store_purge all = { .kind = PURGE_PREFIX };
+	struct store_purge purge = { .kind = PURGE_KEY, .text = key };
+	struct folder_id id;
+
+	if (!path.len)
+		purge = all;
+	else if (!folder_identify(path, &id))
+		return;
+	for (struct volume_slot *slot = volumes->slots; slot; slot = slot->next)
+		if ((!path.len || folder_is_same(&slot->id, &id)) && volume_purge(slot->volume, &purge, invalidate_done, NULL) == STORE_RULES_FULL)
+			volume_purge(slot->volume, &all, invalidate_done, NULL);
+}
+
 /* ---- -t ---- */
-
-/* Whether another volume of the configuration is the one that has the folder open. */
-static bool same_folder(const struct conf_volume *a, const struct conf_volume *b)
-{
-	char path_a[4096], path_b[4096];
-	struct stat sa, sb;
-
-	snprintf(path_a, sizeof(path_a), "%.*s", SLICE_ARG(a->path));
-	snprintf(path_b, sizeof(path_b), "%.*s", SLICE_ARG(b->path));
-	return stat(path_a, &sa) == 0 && stat(path_b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
-}
-
-static bool is_twice(const struct conf *conf, size_t which)
-{
-	for (size_t i = 0; i < which; i++)
-		if (same_folder(conf->volumes[i], conf->volumes[which]))
-			return true;
-	return false;
-}
 
 bool volumes_check(const struct conf *conf)
 {
-	struct volume_slot **slots = must(calloc(conf->volume_count + 1, sizeof(struct volume_slot *)));
-	bool ok = true;
+	bool ok = volumes_are_distinct(conf);
 
 	for (size_t i = 0; i < conf->volume_count; i++) {
 		const struct conf_volume *volume = conf->volumes[i];
-		char why[256] = "";
+		char path[PATH_ROOM], why[256] = "";
+		struct store_config config = { .path = path, .size = volume->size };
 		enum store_err err;
 
-		slots[i] = slot_open(NULL, volume, &err, why);
-		if (err == STORE_IN_USE && !is_twice(conf, i)) {
-			diag(DIAG_notice, "%s:%u: volume '%.*s' is in use, by the running daemon most likely: it was not opened", volume->pos.file,
-				volume->pos.line, SLICE_ARG(volume->name));
-		} else if (!slots[i]) {
-			tell_failure(volume, err, why);
-			ok = false;
-		}
+		snprintf(path, sizeof(path), "%.*s", SLICE_ARG(volume->path));
+		if ((err = volume_probe(&config, why)) == STORE_OK)
+			continue;
+		tell_failure(volume, err, why);
+		ok = false;
 	}
-	for (size_t i = 0; i < conf->volume_count; i++)
-		if (slots[i])
-			slot_free(&slots[i]);
-	free(slots);
 	return ok;
 }

@@ -8,6 +8,7 @@
 #include "worker.h"
 #include "../cachestore/cachestore.h"
 
+struct heir;
 struct volume_slot;
 struct volume_map;
 
@@ -16,6 +17,7 @@ struct volumes {
 	struct volume_map *stale;                /* replaced ones that a worker may still look into */
 	struct volume_slot *slots;
 	const struct conf *shown;                /* by volumes_stat() */
+	const struct heir *heir;                 /* of another process that had them; or NULL */
 	pthread_mutex_t lock;                    /* map and slots against volumes_stat() */
 	/* Set before the first is opened, may be NULL: objects that lines of the log said stored are not. Any thread. */
 	void (*lost)(void *arg, struct slice volume, enum store_loss why, const struct store_lost *lost);
@@ -33,8 +35,22 @@ void volumes_settle(struct volumes *volumes);
 /* Closes everything: the workers have ended. */
 void volumes_release(struct volumes *volumes);
 struct volume *volumes_find(struct volumes *volumes, const struct conf_volume *volume);
-/* Tries to open each and closes it again (-t). */
+/* Could each be opened? Changes nothing (-t). */
 bool volumes_check(const struct conf *conf);
+
+/* ---- a binary upgrade: the main thread's, but for volumes_path() ---- */
+
+bool volumes_are_starting(const struct volumes *volumes);
+void volumes_sizes(const struct volumes *volumes, void (*each)(void *arg, const char *path, uint64_t size), void *arg);
+/* Each is free for another process to open, and is only read from here on. False with a sentence in why: some may be. */
+bool volumes_retire(struct volumes *volumes, char why[512]);
+void volumes_blind(struct volumes *volumes, bool blind);
+/* The other process is gone: as before; tells of those that it has written to. */
+void volumes_take_back(struct volumes *volumes);
+/* The folder, as the configuration has it; NULL: no configuration has the volume. Any thread. */
+const char *volumes_path(const struct volumes *volumes, const struct volume *volume);
+/* In the volume of that folder the URL with that key is void, with its variants; both empty: everything in every volume. */
+void volumes_invalidate(struct volumes *volumes, struct slice path, struct slice key);
 
 /* From now on volumes_stat() shows this configuration's. */
 void volumes_show(struct volumes *volumes, const struct conf *conf);

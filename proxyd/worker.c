@@ -58,7 +58,11 @@ void worker_io_close(struct worker *worker, struct io *io)
 	if (io->fd < 0)
 		return;
 	events_drop(worker, io);
-	close(io->fd);                           /* which takes it out of the loop: it is the only descriptor of its file */
+	/* To close it would do, were it the only descriptor of its file: a child that is being started (an upgrade, a damaged index)
+	 * has copies of all until it runs, and what the loop then tells of is freed here. */
+	if (io->known)
+		epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
+	close(io->fd);
 	io->fd = -1;
 	io->events = 0;
 	io->known = false;

@@ -30,3 +30,5 @@ NOSTORE(purged,         "A purge, or an unsafe request that worked (POST, PUT, D
 NOSTORE(too_many_tags,  "The tags of the answer are longer than is kept; a purge by one that was left out would miss it.")
 NOSTORE(error_over_good, "A server error, while a good answer that may be served in its place, or a list of variants, is stored under its key.")
 NOSTORE(replaced,       "The origin confirmed what was stored, and it had been replaced or dropped meanwhile: what is newer stays.")
+NOSTORE(volume_starting, "The volume was still being read after the start: nothing in it is found yet, and nothing is stored.")
+NOSTORE(upgrade,        "A new program takes the volume over from the old one, which still reads: nothing is stored, or no more than there was free room for.")

@@ -30,3 +30,5 @@ ADVICE(purged,         "Nothing is wrong: the next answer is stored. If it happe
 ADVICE(too_many_tags,  "Send fewer or shorter tags in Cache-Tag and Surrogate-Key.")
 ADVICE(error_over_good, "Correct what makes the origin fail; the good answer stays for when it may be served.")
 ADVICE(replaced,       "Nothing is wrong: two answers crossed, and the newer one is stored.")
+ADVICE(volume_starting, "Nothing is wrong: it ends by itself. If it takes long, see the error log for how far it is, and why the index has to be read anew.")
+ADVICE(upgrade,        "Nothing is wrong: it ends when the old process does, which a slow client may hold up for a while.")

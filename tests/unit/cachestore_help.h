@@ -258,6 +258,22 @@ static inline int help_check(struct volume *volume, const char *text, uint64_t s
 	return result;
 }
 
+/* The closed volume's marker says what it would after a power cut: not clean, and used in another boot. */
+static inline void help_power_cut(const char *path)
+{
+	char file[1024], text[257] = "", *at;
+	FILE *marker;
+
+	snprintf(file, sizeof(file), "%s/volume", path);
+	CHECK((marker = fopen(file, "r+")) && fread(text, 1, 256, marker) > 0);
+	CHECK((at = strstr(text, "state clean")));
+	memcpy(at, "state dirty", 11);
+	CHECK((at = strstr(text, "boot ")));
+	memset(at + 5, '0', strcspn(at + 5, "\n"));
+	rewind(marker);
+	CHECK(fputs(text, marker) >= 0 && fclose(marker) == 0);
+}
+
 static inline struct volume_stat help_stat(struct volume *volume)
 {
 	struct volume_stat stat;

@@ -31,7 +31,7 @@ static void count_events(void *arg, const struct store_event *event)
 {
 	(void)arg;
 	assert_true(strlen(event->text) > 10);
-	events++;
+	events += event->level != STORE_EVENT_notice;
 }
 
 static const char *file_of(const char *name)
@@ -54,7 +54,7 @@ static void file_write(const char *name, const char *text)
 /* As after a power cut: not clean, and another boot. */
 static void mark_power_cut(void)
 {
-	file_write("volume", "cachestore volume\nformat 2\nstate dirty\nboot 00000000-0000-0000-0000-000000000000\n");
+	help_power_cut(folder);
 }
 
 static size_t aside_count(void)
@@ -93,6 +93,8 @@ static void expect_refusal(const struct store_config *config, enum store_err err
 	char why[256] = "";
 
 	assert_int_equal(volume_open(config, &volume, why), err);
+	if (err != STORE_IN_USE)
+		assert_int_equal(volume_probe(config, why), err);      /* sees it without a try */
 	assert_ptr_equal(volume, &events);
 	if (!strstr(why, word) || !strstr(why, config->path))
 		fail_msg("'%s' does not tell '%s'", why, word);
@@ -112,7 +114,7 @@ static void refusals_name_the_reason(void **state)
 	file_write("volume", "dear\n");
 	expect_refusal(&config, STORE_NOT_VOLUME, "not a volume's");
 	file_write("volume", "cachestore volume\nformat 99\nstate clean\nboot x\n");
-	expect_refusal(&config, STORE_VERSION, "format 99");
+	expect_refusal(&config, STORE_VERSION, "version 99");
 	snprintf(deeper, sizeof(deeper), "%s/no/such", folder);
 	config.path = deeper;
 	expect_refusal(&config, STORE_NO_FOLDER, "No such file");

@@ -424,7 +424,7 @@ static struct report life_run(const char *path, const char *promise_path, const 
 	pid = fork();
 	CHECK(pid >= 0);
 	if (pid == 0) {
-		int fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+		int fd = fcntl(open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600), F_DUPFD, 100);   /* out of the way of others */
 
 		snprintf(fd_text, sizeof(fd_text), "%d", fd);
 		setenv("POWERCUT_LOG", fd_text, 1);

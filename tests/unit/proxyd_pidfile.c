@@ -24,7 +24,7 @@ static void *daemons(void *arg)
 	for (int i = 0; i < ROUNDS; i++) {
 		struct pid_file file = { NULL, -1 };
 
-		if (!pid_file_take(slice_str(path), &file, why))
+		if (!pid_file_take(slice_str(path), -1, &file, why))
 			continue;                    /* the other one has it */
 		atomic_fetch_add(&taken, 1);
 		if (pid_file_read(slice_str(path), why) != getpid())
