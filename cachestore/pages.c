@@ -215,6 +215,8 @@ bool pages_check(const void *map, size_t size)
 	if (size < METAS * PAGE || !meta_check(pages, 0) || !meta_check(pages + PAGE, 1))
 		return false;
 	meta = get64(pages + 144) < get64(pages + PAGE + 144) ? pages + PAGE : pages;
+	if ((get64(meta + 144) & 1) != (meta != pages))
+		return false;                     /* LMDB finds it by its parity, too */
 	walk.pages = get64(meta + 136);
 	if (walk.pages >= size / PAGE)
 		return false;
