@@ -55,10 +55,16 @@ static bool wait_until(struct volume *volume, uint64_t due_us)
 	while (!scrub->stop && now_us() < due_us)
 		pthread_cond_timedwait(&scrub->wake, &scrub->lock, &due);
 	pthread_mutex_unlock(&scrub->lock);
-	return !scrub->stop && !atomic_load(&volume->failed);
+	return !scrub->stop;
 }
 
-/* So many bytes were read: sleeps them off. What was not used of the past is not saved up. */
+/* A volume that was set aside is left alone until it has come back. */
+static bool may_go_on(struct volume *volume)
+{
+	return !volume->scrub.stop && !atomic_load(&volume->failed);
+}
+
+/* So many bytes were read: sleeps them off. What was not used of the past is not saved up. False: enough of it. */
 static bool pace(struct volume *volume, uint64_t bytes)
 {
 	struct scrub *scrub = &volume->scrub;
@@ -66,7 +72,7 @@ static bool pace(struct volume *volume, uint64_t bytes)
 
 	atomic_fetch_add(&scrub->bytes, bytes);
 	scrub->due_us = (scrub->due_us > now ? scrub->due_us : now) + bytes * 1000000 / volume->config.scrub_rate;
-	return wait_until(volume, scrub->due_us);
+	return wait_until(volume, scrub->due_us) && may_go_on(volume);
 }
 
 /* ---- records ---- */
@@ -228,7 +234,7 @@ static void pass_run(struct pass *pass)
 	int rc = 0;
 
 	pass->generation = pass->objects = pass->damaged = 0;
-	while (pass->generation < end && seen > 0 && wait_until(volume, 0)) {
+	while (pass->generation < end && seen > 0 && may_go_on(volume)) {
 		if ((rc = slice_take(pass, &seen)) != 0)
 			break;
 		pace(volume, pass->heads);
@@ -238,7 +244,7 @@ static void pass_run(struct pass *pass)
 	XXH3_freeState(hash);
 	if (env_error_is_damage(rc))
 		volume_fail(volume, STORE_DAMAGED, mdb_strerror(rc));
-	else if (rc == 0 && wait_until(volume, 0))
+	else if (rc == 0 && may_go_on(volume))
 		pass_end(pass);
 }
 
@@ -273,7 +279,8 @@ static void *scrub_run(void *arg)
 	pass.piece = must(aligned_alloc(BLOCK_BYTES, pass.piece_bytes));
 	while (pass.fd >= 0 && wait_until(volume, due)) {
 		due = now_us() + interval;
-		pass_run(&pass);
+		if (may_go_on(volume))
+			pass_run(&pass);
 	}
 	if (pass.fd >= 0)
 		close(pass.fd);
