@@ -28,6 +28,7 @@ struct db { uint16_t flags, depth; uint64_t branches, leaves, overflows, entries
 struct walk {
 	const unsigned char *map;
 	uint64_t pages;                         /* that may be named */
+	uint64_t txn;                           /* the newest transaction, the first one is 1 */
 	uint64_t *seen;                         /* a bit for each that was */
 	/* the tree being walked */
 	bool is_free, is_names, integer_key;
@@ -146,6 +147,8 @@ static bool node_check(struct walk *walk, const unsigned char *node, size_t room
 	} else {
 		if (!key_follows(walk, key))
 			return false;
+		if (walk->is_free && (get64((const unsigned char *)key.ptr) == 0 || get64((const unsigned char *)key.ptr) > walk->txn))
+			return false;             /* keys are the transactions that freed the pages */
 		walk->last = key;
 		walk->bound = slice_make(NULL, 0);
 		walk->entries++;
@@ -189,7 +192,7 @@ static bool page_check(struct walk *walk, uint64_t number, uint16_t depth)
 /* outer: whose pages and marks it shares. */
 static bool tree_check(struct walk *outer, struct db db, bool is_free, bool is_names)
 {
-	struct walk walk = { .map = outer->map, .pages = outer->pages, .seen = outer->seen, .is_free = is_free, .is_names = is_names,
+	struct walk walk = { .map = outer->map, .pages = outer->pages, .txn = outer->txn, .seen = outer->seen, .is_free = is_free, .is_names = is_names,
 		.integer_key = is_free || (db.flags & DB_INTEGER_KEY), .depth = db.depth };
 
 	if (is_free ? (db.flags & ~DB_NO_FOLDER) != DB_INTEGER_KEY : (db.flags & ~DB_INTEGER_KEY) != 0)
@@ -215,6 +218,9 @@ bool pages_check(const void *map, size_t size)
 	if (size < METAS * PAGE || !meta_check(pages, 0) || !meta_check(pages + PAGE, 1))
 		return false;
 	meta = get64(pages + 144) < get64(pages + PAGE + 144) ? pages + PAGE : pages;
+	walk.txn = get64(meta + 144);
+	if ((walk.txn & 1) != (meta != pages))
+		return false;                     /* LMDB finds it by its parity, too */
 	walk.pages = get64(meta + 136);
 	if (walk.pages >= size / PAGE)
 		return false;

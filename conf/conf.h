@@ -53,8 +53,7 @@ struct conf_volume {
 	uint64_t size, ram, fill_max;    /* bytes */
 	unsigned io_threads;
 	uint64_t retry;                  /* microseconds */
-	uint64_t scrub_rate;             /* bytes a second; 0: off */
-	uint64_t scrub_interval_us;
+	uint64_t scrub, scrub_interval;  /* bytes a second, 0: off; microseconds */
 	unsigned index;                  /* in conf.volumes */
 	unsigned bound;                  /* how many locations are bound to it */
 	struct conf_pos pos;

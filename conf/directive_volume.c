@@ -74,14 +74,14 @@ void conf_retry(struct load *load, struct scope *scope, const struct statement *
 void conf_scrub(struct load *load, struct scope *scope, const struct statement *st)
 {
 	if (slice_eq(st->args[0].text, SLICE("off")))
-		scope->volume->scrub_rate = 0;
+		scope->volume->scrub = 0;
 	else
-		load_size(load, &st->args[0], "4k", "1t", &scope->volume->scrub_rate);
+		load_size(load, &st->args[0], "4k", "1t", &scope->volume->scrub);
 }
 
 void conf_scrub_interval(struct load *load, struct scope *scope, const struct statement *st)
 {
-	load_time(load, &st->args[0], "1s", "365d", &scope->volume->scrub_interval_us);
+	load_time(load, &st->args[0], "1s", "365d", &scope->volume->scrub_interval);
 }
 
 void conf_volume(struct load *load, struct scope *scope, const struct statement *st)
@@ -91,8 +91,9 @@ void conf_volume(struct load *load, struct scope *scope, const struct statement 
 	struct slice name = st->args[0].text;
 	struct scope inner;
 
-	*volume = (struct conf_volume){ .name = name, .ram = 64 << 20, .fill_max = 256 << 20, .io_threads = 4, .retry = 10 * 1000 * 1000,
-		.scrub_rate = 4 << 20, .scrub_interval_us = (uint64_t)24 * 3600 * 1000000, .index = (unsigned)conf->volume_count, .pos = st->args[0].pos };
+	*volume = (struct conf_volume){ .name = name, .ram = 64 << 20, .fill_max = 256 << 20,
+		.scrub = 4 << 20, .scrub_interval = (uint64_t)24 * 3600 * 1000000, .io_threads = 4, .retry = 10 * 1000 * 1000,
+		.index = (unsigned)conf->volume_count, .pos = st->args[0].pos };
 	/* The log says `none` where no volume is bound. */
 	if (!name_is_plain(name, VOLUME_NAME_MAX) || slice_eq(name, SLICE("off")) || slice_eq(name, SLICE("none"))) {
 		load->doubtful = true;

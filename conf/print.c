@@ -197,8 +197,8 @@ static void volume_print(const struct conf_volume *volume, FILE *out)
 	fprintf(out, "\tfill_max %s;\n", size_text(volume->fill_max, text));
 	fprintf(out, "\tio_threads %u;\n", volume->io_threads);
 	fprintf(out, "\tretry %s;\n", time_text(volume->retry, text));
-	fprintf(out, "\tscrub %s;\n", volume->scrub_rate ? size_text(volume->scrub_rate, text) : "off");
-	fprintf(out, "\tscrub_interval %s;\n}\n", time_text(volume->scrub_interval_us, text));
+	fprintf(out, "\tscrub %s;\n", volume->scrub ? size_text(volume->scrub, text) : "off");
+	fprintf(out, "\tscrub_interval %s;\n}\n", time_text(volume->scrub_interval, text));
 }
 
 static void upstream_print(const struct conf_upstream *upstream, FILE *out)

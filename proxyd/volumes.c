@@ -145,7 +145,7 @@ static struct volume_slot *slot_open(struct volumes *all, const struct conf_volu
 {
 	struct volume_slot *slot = must(calloc(1, sizeof(*slot)));
 	struct store_config config = { .size = volume->size, .ram = volume->ram, .fill_max = volume->fill_max,
-		.scrub_rate = volume->scrub_rate, .scrub_interval_us = volume->scrub_interval_us,
+		.scrub_rate = volume->scrub, .scrub_interval_us = volume->scrub_interval,
 		.io_threads = volume->io_threads, .retry_us = volume->retry, .event = slot_event, .event_arg = slot, .lost = slot_lost,
 		.in_background = true, .bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .unlogged_flags = STORED_VARY_INDEX | STORED_SLICED,
 		.related = vary_index_keys, .beside = part_key_beside, .purge_text = plain_key };
@@ -174,7 +174,7 @@ static void tell_failure(const struct conf_volume *volume, enum store_err err, c
 		*why ? why : store_strerror(err));
 }
 
-#define VOLUME_NUMBERS(X) X(size) X(ram) X(fill_max) X(io_threads) X(retry)
+#define VOLUME_NUMBERS(X) X(size) X(ram) X(fill_max) X(io_threads) X(retry) X(scrub) X(scrub_interval)
 
 static void tell_what_waits(const struct volume_slot *slot, const struct conf_volume *volume)
 {

@@ -117,11 +117,11 @@ static void index_write(const char *folder, struct input input)
 	env_close(&env);
 }
 
-struct wait { pthread_mutex_t lock; pthread_cond_t cond; bool done; struct object *object; };
+struct wait { struct store_load load /* first */; pthread_mutex_t lock; pthread_cond_t cond; bool done; struct object *object; };
 
-static void loaded(void *arg, struct object *object)
+static void loaded(struct store_load *load, struct object *object)
 {
-	struct wait *wait = arg;
+	struct wait *wait = (struct wait *)load;
 
 	pthread_mutex_lock(&wait->lock);
 	wait->object = object;
@@ -145,11 +145,11 @@ static void object_check(struct object *object)
 
 static void key_get(struct volume *volume, size_t i)
 {
-	struct wait wait = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, NULL };
+	struct wait wait = { { .loaded = loaded, .patient = true }, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, NULL };
 	struct object *object = NULL;
 
 	if (volume_get(volume, keys[i], texts[i], &object) == STORE_LOAD) {
-		volume_load(volume, keys[i], texts[i], loaded, &wait);
+		CHECK(volume_load(volume, keys[i], texts[i], &wait.load) == STORE_OK);
 		pthread_mutex_lock(&wait.lock);
 		while (!wait.done)
 			pthread_cond_wait(&wait.cond, &wait.lock);
