@@ -83,8 +83,8 @@ void purge_drop(struct volume *volume, struct store_key key, uint64_t removed)
 {
 	if (removed == 0)
 		return;
+	ghost_add(volume, key);                   /* at once: somebody may be missing it already */
 	writer_push_drop(volume, removed);
-	ghost_add(volume, key);
 	atomic_fetch_add(&volume->rules.purged, 1);
 }
 
