@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 #include <sys/types.h>
 
+#include "../conf/policies.h"
 #include "../conf/slice.h"
 
 enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 16 * 1024 };
@@ -89,6 +90,9 @@ struct store_config {
 	/* What is stored is read again and checked, at so many bytes a second (0: never), a pass at most once in so many
 	 * microseconds (0: a day). The first one begins after that time, or ten minutes, whichever is less. */
 	uint64_t scrub_rate, scrub_interval_us;
+	enum eviction eviction;
+	enum admission admission;
+	uint64_t admission_over;     /* second_hit concerns bodies larger than this */
 	uint64_t purge_keep_us;      /* how long a purge stays in force at least; 0: 60 s */
 	/* Objects with one of these flags are the caller's bookkeeping: not counted by purges, and untouched by soft ones.
 	 * related(), which may be NULL, writes the keys that such an object leads to, at most `room`, and returns how many. */

@@ -1,68 +1,38 @@
-/* Who leaves the disk when room is needed: SIEVE, a queue in each shard, the shards in turn (keys are hashes, so each shard
- * is a fair sample). Sizes count through the loop of the caller: it takes victims until there is room. */
+/* Who leaves the disk when room is needed: the policy says it of one shard; of the shards, the heaviest has to give. Keys are
+ * hashes, so each shard is a fair sample. Sizes count through the loop of the caller: it takes victims until there is room. */
 #include "internal.h"
 
-void sieve_link(struct shard *shard, uint32_t at)
+static uint32_t shard_heaviest(struct volume *volume)
 {
-	struct entry *entry = &shard->entries[at];
+	uint32_t heaviest = 0;
+	uint64_t most = 0;
 
-	entry->newer = NONE;
-	entry->older = shard->newest;
-	if (shard->newest != NONE)
-		shard->entries[shard->newest].newer = at;
-	else
-		shard->oldest = at;
-	shard->newest = at;
-}
+	for (uint32_t i = 0; i < volume->shard_count; i++) {
+		uint64_t weight = atomic_load_explicit(&volume->shards[i].weight, memory_order_relaxed);
 
-void sieve_unlink(struct shard *shard, uint32_t at)
-{
-	const struct entry *entry = &shard->entries[at];
-
-	if (shard->hand == at)
-		shard->hand = entry->newer;
-	if (entry->newer != NONE)
-		shard->entries[entry->newer].older = entry->older;
-	else
-		shard->newest = entry->older;
-	if (entry->older != NONE)
-		shard->entries[entry->older].newer = entry->newer;
-	else
-		shard->oldest = entry->newer;
-}
-
-/* Lock held. At most two rounds: the first may only take away marks. What waits for the writer cannot leave. */
-static struct entry *shard_victim(struct shard *shard)
-{
-	uint32_t at = shard->hand != NONE ? shard->hand : shard->oldest, steps = 2 * shard->entry_count + 1;
-
-	while (at != NONE && steps-- > 0) {
-		struct entry *entry = &shard->entries[at];
-
-		if (entry->state == ENTRY_STORED && !entry->used) {
-			shard->hand = at;
-			return entry;
+		if (weight > most) {
+			most = weight;
+			heaviest = i;
 		}
-		if (entry->state == ENTRY_STORED)
-			entry->used = false;
-		at = entry->newer != NONE ? entry->newer : shard->oldest;
 	}
-	return NULL;
+	return heaviest;
 }
 
 bool evict_one(struct volume *volume, struct doomed *ret_victim)
 {
-	uint32_t turn = atomic_fetch_add_explicit(&volume->evict_turn, 1, memory_order_relaxed);
+	uint32_t turn = shard_heaviest(volume), at;
 
 	for (uint32_t i = 0; i < volume->shard_count; i++) {
 		struct shard *shard = &volume->shards[(turn + i) % volume->shard_count];
 		struct doomed victim = { .generation = 0 };
-		struct entry *entry;
 
 		pthread_mutex_lock(&shard->lock);
-		entry = shard_victim(shard);
-		if (entry)
-			victim = (struct doomed){ .key = entry->key, .generation = entry->generation, .blocks = entry->blocks };
+		at = volume->policy->victim(shard);
+		if (at != NONE) {
+			victim = (struct doomed){ .key = shard->entries[at].key, .generation = shard->entries[at].generation,
+				.blocks = shard->entries[at].blocks };
+			volume->policy->evicted(shard, at);
+		}
 		pthread_mutex_unlock(&shard->lock);
 		/* In between it may have been replaced: then its record goes with the replacement. */
 		if (victim.generation > 0 && index_remove(volume, victim.key, victim.generation) == victim.generation) {

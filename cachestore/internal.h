@@ -27,6 +27,7 @@
 #include <xxhash.h>
 
 #include "cachestore.h"
+#include "policy.h"
 #include "../conf/check.h"
 
 enum {
@@ -159,10 +160,13 @@ struct entry {
 	uint64_t generation;                    /* where its record lies */
 	uint32_t blocks;                        /* on disk */
 	uint32_t chain;                         /* of the hash slot, or of free entries */
-	uint32_t newer, older;                  /* SIEVE queue of the disk */
 	uint32_t version;                       /* which object: version_of() the generation it was published under */
-	uint8_t state;
-	bool used;                              /* since the hand went by */
+	union {                                 /* the policy's, as `queue` and `uses` */
+		struct { uint32_t newer, older; };
+		uint32_t score;
+	};
+	uint8_t queue : 1, uses : 2;
+	uint8_t state : 2;                      /* enum entry_state */
 	bool verified;                          /* the body's checksum was right once since the volume was opened */
 };
 struct shard {
@@ -170,7 +174,8 @@ struct shard {
 	struct entry *entries;
 	uint32_t *slots;
 	uint32_t slot_count, entry_count, entry_room, free;
-	uint32_t newest, oldest, hand;
+	_Atomic uint64_t weight;                /* of the entries that are linked */
+	struct policy_state policy;
 	struct object *ram_newest, *ram_oldest, *ram_hand;
 	uint64_t gets, hits;
 } __attribute__((aligned(64)));
@@ -204,10 +209,8 @@ struct object *index_admit(struct volume *volume, struct object *object);
 
 /* A record to delete. moved: its blocks stay, they are those of the same record at another place. */
 struct doomed { struct store_key key; uint64_t generation; uint32_t blocks; bool moved; };
-/* The next victim of SIEVE, out of the index. False: nothing can be evicted. evict.c */
+/* The next victim of the policy, out of the index. False: nothing can be evicted. evict.c */
 bool evict_one(struct volume *volume, struct doomed *ret_victim);
-void sieve_link(struct shard *shard, uint32_t at);         /* as the newest; lock held */
-void sieve_unlink(struct shard *shard, uint32_t at);
 
 /* Room for bytes in the RAM tier, by evicting; false: too large. Counted at once. */
 bool ram_reserve(struct volume *volume, uint64_t bytes);
@@ -623,13 +626,14 @@ struct volume {
 	struct blocks blocks;
 	struct shard shards[SHARDS_MAX];
 	uint32_t shard_count;
+	const struct policy *policy;
 	struct writer writer;
 	struct loader loader;
 	struct rules rules;
 	_Atomic uint64_t void_clock, voids[VOID_SLOTS];
 	struct purger purger;
 	struct scrub scrub;
-	_Atomic uint32_t ram_turn, evict_turn;
+	_Atomic uint32_t ram_turn;
 	_Atomic uint64_t generation;            /* the last one given */
 	_Atomic uint64_t objects, ram_bytes, fill_bytes;
 	_Atomic uint64_t hits_disk, puts, stored, evicted, moved, dropped_damaged, dropped_error, commits, commit_us_max;

@@ -124,6 +124,7 @@ static struct volume *volume_make(const struct store_config *config, const struc
 	volume->body_max = min64(geometry->data_bytes / 4 * 3, volume->fill_max);
 	volume->reserve_blocks = geometry->blocks / RESERVE_PART;
 	blocks_init(&volume->blocks, geometry->blocks);
+	volume->policy = policy_find(config->eviction);
 	index_init(volume);
 	writer_init(volume);
 	loader_init(volume);

@@ -1,0 +1,74 @@
+/* Which objects leave the disk when room is needed: the interface of the policies, and what they share.
+ *
+ * A policy sees the entries of one shard, by their numbers, with the shard's lock held. It is told of each that comes, is
+ * used and goes, and says who goes next. Room is counted in weights: blocks on disk, and one for what has none. */
+#ifndef CACHESTORE_POLICY_H
+#define CACHESTORE_POLICY_H
+
+#include "cachestore.h"
+
+struct entry;
+struct shard;
+
+/* ---- keys that are remembered (policy_ghost.c) ----
+ * A table of fingerprints of keys (32 bits), each with a value, in buckets; 8 bytes a key, and a bound: in a full bucket the
+ * lowest value gives way. Of n keys remembered, another one is taken for one of them with a chance of n * 2^-32.
+ * Values are moments of a clock of the caller's, which may wrap: what lies more than 2^30 behind `now` is forgotten. */
+struct ghost { uint32_t print, value; };         /* print 0: empty */
+struct ghosts {
+	struct ghost *slots;                     /* NULL until a key is remembered */
+	uint32_t slot_count;                     /* a power of two */
+	uint32_t now;                            /* the caller's clock */
+};
+enum { GHOST_WAYS = 8, GHOST_SLOTS_MIN = 64 };
+#define GHOST_AGE_MAX ((uint32_t)1 << 30)
+void ghosts_release(struct ghosts *ghosts);
+/* Grows, by powers of two, to at least 2/3 of so many slots, and at most 4/3; it does not shrink. */
+void ghosts_reserve(struct ghosts *ghosts, uint32_t keys);
+void ghosts_add(struct ghosts *ghosts, struct store_key key, uint32_t value);
+/* Forgets the key. False: it was not known. */
+bool ghosts_take(struct ghosts *ghosts, struct store_key key, uint32_t *ret_value);
+/* Forgets what lies too far behind; to be called before the clock has moved on by GHOST_AGE_MAX since the last time. */
+void ghosts_age(struct ghosts *ghosts);
+
+/* ---- queues of entries, linked through entry.newer and entry.older (policy.c) ---- */
+enum { QUEUES = 2 };
+struct queue { uint32_t newest, oldest, count; uint64_t weight; };
+void queue_link(struct shard *shard, unsigned which, uint32_t at);        /* as the newest */
+void queue_unlink(struct shard *shard, uint32_t at);
+void queue_resize(struct shard *shard, uint32_t at, uint32_t blocks);
+
+/* A shard's part of it. */
+struct policy_state {
+	struct queue queues[QUEUES];             /* LRFU: only the count of the first */
+	uint32_t hand;                           /* SIEVE */
+	uint32_t random;                         /* LRFU */
+	uint64_t clock;                          /* LRFU: half-lives gone by, 32 bits after the point */
+	struct ghosts ghosts;
+};
+
+struct policy {
+	const char *name;
+	/* An entry comes: its key and blocks are set. At the start, so do those that were there, oldest first. */
+	void (*link)(struct shard *shard, uint32_t at);
+	/* It goes, whatever the reason; the entry is whole yet. */
+	void (*unlink)(struct shard *shard, uint32_t at);
+	/* Its object is replaced by one of so many blocks: it keeps its place. To set entry.blocks. */
+	void (*resize)(struct shard *shard, uint32_t at, uint32_t blocks);
+	void (*hit)(struct shard *shard, uint32_t at);
+	/* The next victim, a stored one, or NONE. Not unlinked: the caller does that. */
+	uint32_t (*victim)(struct shard *shard);
+	/* It leaves as a victim, before unlink: to be remembered. */
+	void (*evicted)(struct shard *shard, uint32_t at);
+};
+#define EVICTION(name, doc) extern const struct policy policy_##name;
+#include "../conf/tbl/evictions.h"
+#undef EVICTION
+const struct policy *policy_find(enum eviction eviction);
+
+uint32_t blocks_weight(uint32_t blocks);
+uint32_t entry_weight(const struct entry *entry);
+void policy_init(struct shard *shard);
+void policy_release(struct shard *shard);
+
+#endif
