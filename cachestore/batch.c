@@ -172,7 +172,7 @@ static size_t victims_choose(struct volume *volume, uint64_t need, size_t puts)
 		target = blocks->total;
 	while (writer->doomed_count < volume->doomed_max
 		&& (chosen < for_index || blocks_free_now(blocks) + coming + writer->doomed_blocks < target)
-		&& evict_one(volume, &victim)) {
+		&& evict_one(volume, chosen < for_index ? ROOM_records : ROOM_blocks, &victim)) {
 		doomed_push(writer, victim);
 		chosen++;
 	}
@@ -202,7 +202,7 @@ static void index_relieve(struct volume *volume)
 	size_t want = atomic_load(&volume->objects) / 100 + RELIEF_MIN;
 	struct doomed victim;
 
-	while (want-- > 0 && evict_one(volume, &victim))
+	while (want-- > 0 && evict_one(volume, ROOM_records, &victim))
 		doomed_push(&volume->writer, victim);
 	for (int i = 0; i < 3 && batch_relief(volume) == 0; i++)
 		;

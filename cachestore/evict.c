@@ -18,7 +18,7 @@ static uint32_t shard_heaviest(struct volume *volume)
 	return heaviest;
 }
 
-bool evict_one(struct volume *volume, struct doomed *ret_victim)
+bool evict_one(struct volume *volume, enum room room, struct doomed *ret_victim)
 {
 	uint32_t turn = shard_heaviest(volume), at;
 
@@ -27,7 +27,7 @@ bool evict_one(struct volume *volume, struct doomed *ret_victim)
 		struct doomed victim = { .generation = 0 };
 
 		pthread_mutex_lock(&shard->lock);
-		at = volume->policy->victim(shard);
+		at = volume->policy->victim(shard, room);
 		if (at != NONE) {
 			victim = (struct doomed){ .key = shard->entries[at].key, .generation = shard->entries[at].generation,
 				.blocks = shard->entries[at].blocks };

@@ -210,7 +210,7 @@ struct object *index_admit(struct volume *volume, struct object *object);
 /* A record to delete. moved: its blocks stay, they are those of the same record at another place. */
 struct doomed { struct store_key key; uint64_t generation; uint32_t blocks; bool moved; };
 /* The next victim of the policy, out of the index. False: nothing can be evicted. evict.c */
-bool evict_one(struct volume *volume, struct doomed *ret_victim);
+bool evict_one(struct volume *volume, enum room room, struct doomed *ret_victim);
 
 /* Room for bytes in the RAM tier, by evicting; false: too large. Counted at once. */
 bool ram_reserve(struct volume *volume, uint64_t bytes);

@@ -9,6 +9,8 @@
 
 struct entry;
 struct shard;
+/* What is short: blocks of the data file, or pages of the index, of which a large object has no more than a small one. */
+enum room { ROOM_blocks, ROOM_records };
 
 /* ---- keys that are remembered (policy_ghost.c) ----
  * A table of fingerprints of keys (32 bits), each with a value, in buckets; 8 bytes a key, and a bound: in a full bucket the
@@ -57,7 +59,7 @@ struct policy {
 	void (*resize)(struct shard *shard, uint32_t at, uint32_t blocks);
 	void (*hit)(struct shard *shard, uint32_t at);
 	/* The next victim, a stored one, or NONE. Not unlinked: the caller does that. */
-	uint32_t (*victim)(struct shard *shard);
+	uint32_t (*victim)(struct shard *shard, enum room room);
 	/* It leaves as a victim, before unlink: to be remembered. */
 	void (*evicted)(struct shard *shard, uint32_t at);
 };

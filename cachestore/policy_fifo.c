@@ -19,10 +19,11 @@ static void lru_hit(struct shard *shard, uint32_t at)
 	queue_link(shard, 0, at);
 }
 
-static uint32_t lru_victim(struct shard *shard)
+static uint32_t lru_victim(struct shard *shard, enum room room)
 {
 	uint32_t at = shard->policy.queues[0].oldest;
 
+	(void)room;
 	while (at != NONE && shard->entries[at].state != ENTRY_STORED)
 		at = shard->entries[at].newer;
 	return at;
@@ -45,11 +46,12 @@ static void sieve_hit(struct shard *shard, uint32_t at)
 }
 
 /* At most two rounds: the first may only take away marks. */
-static uint32_t sieve_victim(struct shard *shard)
+static uint32_t sieve_victim(struct shard *shard, enum room room)
 {
 	struct policy_state *state = &shard->policy;
 	uint32_t at = state->hand != NONE ? state->hand : state->queues[0].oldest, steps = 2 * state->queues[0].count;
 
+	(void)room;
 	for (; steps > 0; steps--) {
 		struct entry *entry = &shard->entries[at];
 
@@ -137,12 +139,13 @@ static void s3_evicted(struct shard *shard, uint32_t at)
 	ghosts_add(&state->ghosts, shard->entries[at].key, state->ghosts.now);
 }
 
-static uint32_t s3_victim(struct shard *shard)
+static uint32_t s3_victim(struct shard *shard, enum room room)
 {
 	const struct queue *small = &shard->policy.queues[S3_SMALL], *rest = &shard->policy.queues[S3_MAIN];
 	bool from_small = small->weight * S3_SMALL_PART > small->weight + rest->weight;
 	uint32_t at = from_small ? s3_small_victim(shard) : s3_main_victim(shard);
 
+	(void)room;
 	if (at == NONE)
 		at = from_small ? s3_main_victim(shard) : s3_small_victim(shard);
 	return at;

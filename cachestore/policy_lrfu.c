@@ -122,30 +122,33 @@ static uint32_t draw(struct policy_state *state, uint32_t below)
 	return (uint32_t)((uint64_t)x * below >> 32);
 }
 
-/* The lower one, if `at` may go. */
-static uint32_t lower(const struct shard *shard, uint32_t best, uint32_t at)
+/* The lowest so far. Where records are what is short, all sizes are alike. */
+struct lowest { uint32_t at, score; };
+
+static void lowest_try(const struct shard *shard, uint32_t at, enum room room, unsigned shift, struct lowest *lowest)
 {
 	const struct entry *entry = &shard->entries[at];
+	uint32_t score = entry->score + (room == ROOM_records ? log2_of(entry_weight(entry)) >> shift : 0);
 
-	if (entry->state != ENTRY_STORED)
-		return best;
-	return best == NONE || (int32_t)(entry->score - shard->entries[best].score) < 0 ? at : best;
+	if (entry->state == ENTRY_STORED && (lowest->at == NONE || (int32_t)(score - lowest->score) < 0))
+		*lowest = (struct lowest){ at, score };
 }
 
 /* Few entries are all looked at; so are many when most are free or pending, the last resort. */
-static uint32_t faded_victim(struct shard *shard)
+static uint32_t faded_victim(struct shard *shard, enum room room, unsigned shift)
 {
-	uint32_t best = NONE, seen = 0;
+	struct lowest lowest = { .at = NONE };
 
-	for (unsigned i = 0; i < DRAWS && seen < SAMPLES && shard->entry_count > SAMPLES; i++) {
+	for (unsigned i = 0, seen = 0; i < DRAWS && seen < SAMPLES && shard->entry_count > SAMPLES; i++) {
 		uint32_t at = draw(&shard->policy, shard->entry_count);
 
 		seen += shard->entries[at].state == ENTRY_STORED;
-		best = lower(shard, best, at);
+		lowest_try(shard, at, room, shift, &lowest);
 	}
-	for (uint32_t at = 0; best == NONE && seen == 0 && at < shard->entry_count; at++)
-		best = lower(shard, best, at);
-	return best;
+	if (lowest.at == NONE)
+		for (uint32_t at = 0; at < shard->entry_count; at++)
+			lowest_try(shard, at, room, shift, &lowest);
+	return lowest.at;
 }
 
 static void faded_evicted(struct shard *shard, uint32_t at, unsigned shift)
@@ -162,7 +165,8 @@ static void faded_evicted(struct shard *shard, uint32_t at, unsigned shift)
 static void name##_link(struct shard *shard, uint32_t at) { faded_link(shard, at, shift); } \
 static void name##_resize(struct shard *shard, uint32_t at, uint32_t blocks) { faded_resize(shard, at, blocks, shift); } \
 static void name##_hit(struct shard *shard, uint32_t at) { faded_hit(shard, at, shift); } \
+static uint32_t name##_victim(struct shard *shard, enum room room) { return faded_victim(shard, room, shift); } \
 static void name##_evicted(struct shard *shard, uint32_t at) { faded_evicted(shard, at, shift); } \
-const struct policy policy_##name = { #name, name##_link, faded_unlink, name##_resize, name##_hit, faded_victim, name##_evicted };
+const struct policy policy_##name = { #name, name##_link, faded_unlink, name##_resize, name##_hit, name##_victim, name##_evicted };
 LRFU(lrfu, 3)
 LRFU(lrfu_small, 1)

@@ -66,7 +66,7 @@ static struct outcome replay(const struct trace *trace, const struct policy *pol
 		}
 		if (weight > blocks / 4 * 3)
 			continue;
-		while (used + weight > blocks && evict_one(volume, &victim)) {
+		while (used + weight > blocks && evict_one(volume, ROOM_blocks, &victim)) {
 			used -= victim.blocks ? victim.blocks : 1;
 			out.evicted++;
 		}
