@@ -41,6 +41,7 @@ enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 1
 	X(DISK_ERROR, "the disk returned an error") \
 	X(INDEX_FULL, "the index map is full") \
 	X(FAILED,     "the volume was set aside after an error") \
+	X(NOT_ADMITTED, "asked for the first time, and the volume takes what is asked for again") \
 	X(PURGED,     "a purge came while it was being fetched") \
 	X(REPLACED,   "what was to be renewed is not there any more") \
 	X(BUSY,       "the disk is behind: too many reads wait for it") \
@@ -92,7 +93,7 @@ struct store_config {
 	uint64_t scrub_rate, scrub_interval_us;
 	enum eviction eviction;
 	enum admission admission;
-	uint64_t admission_over;     /* second_hit concerns bodies larger than this */
+	uint64_t admission_over;     /* second_hit concerns bodies larger than this, and of unknown size */
 	uint64_t purge_keep_us;      /* how long a purge stays in force at least; 0: 60 s */
 	/* Objects with one of these flags are the caller's bookkeeping: not counted by purges, and untouched by soft ones.
 	 * related(), which may be NULL, writes the keys that such an object leads to, at most `room`, and returns how many. */
@@ -135,6 +136,7 @@ struct volume_stat {
 	 * (what object_finish() refused is in neither). */
 	uint64_t gets, hits_ram, hits_disk, puts, stored, evicted, dropped_damaged, dropped_error;
 	uint64_t moved;                                /* records that were written anew so that the index stays dense */
+	uint64_t not_admitted;                         /* refused by `admission` */
 	uint64_t commits, commit_us_p50, commit_us_p99, commit_us_max;   /* percentiles to a fifth, rounded up */
 	uint64_t purges, purged;                       /* calls of volume_purge(); objects that hard ones took out */
 	/* By the scrub: looked at so far; of these damaged, in dropped_damaged as well; passes, and when the last one ended (s since 1970). */
@@ -234,7 +236,7 @@ uint64_t volume_void_clock(const struct volume *volume);
 /* ---- filling ---- */
 /* A new object in state FILLING with one reference. volume NULL: an object of memory only, never stored (then fill_max
  * does not bound it). head and key_text are copied. body_size: STORE_SIZE_UNKNOWN when not known. RAM_FULL, TOO_LARGE
- * (body or head larger than the volume could ever hold) or FAILED: *ret_object untouched. */
+ * (body or head larger than the volume could ever hold), NOT_ADMITTED or FAILED: *ret_object untouched. */
 enum store_err object_new(struct volume *volume, struct store_key key, struct slice key_text, const struct object_meta *meta,
 	struct slice head, uint64_t body_size, struct object **ret_object);
 /* The next bytes of the body, copied; readers are woken. One appending thread at a time. On an error (TOO_LARGE: more than

@@ -3,7 +3,8 @@
  * Who calls whom:
  *   volume.c   open, close, stat; folder.c the files; env.c the LMDB environment; salvage.c after a crash; scan.c the start
  *   object.c   objects and their life; body.c bytes of a body: chunks in memory, extents on disk, waiters
- *   index.c    RAM index: key -> entry; ram.c which whole objects stay in memory; evict.c which leave the disk
+ *   index.c    RAM index: key -> entry; ram.c which whole objects stay in memory; evict.c which leave the disk,
+ *              by policy_*.c; admission.c which are let in
  *   writer.c   the thread that stores (queue, batches); batch.c one batch; gather.c its bodies; clean.c what it moves so that
  *              the index stays dense; loader.c the threads that read
  *   fault.c    what is not stored after all, a volume that is set aside, and its way back
@@ -176,6 +177,7 @@ struct shard {
 	uint32_t slot_count, entry_count, entry_room, free;
 	_Atomic uint64_t weight;                /* of the entries that are linked */
 	struct policy_state policy;
+	struct ghosts seen;                     /* keys that were not let in: admission.c */
 	struct object *ram_newest, *ram_oldest, *ram_hand;
 	uint64_t gets, hits;
 } __attribute__((aligned(64)));
@@ -211,6 +213,9 @@ struct object *index_admit(struct volume *volume, struct object *object);
 struct doomed { struct store_key key; uint64_t generation; uint32_t blocks; bool moved; };
 /* The next victim of the policy, out of the index. False: nothing can be evicted. evict.c */
 bool evict_one(struct volume *volume, enum room room, struct doomed *ret_victim);
+
+/* Whether an answer may go in. admission.c */
+bool index_admits(struct volume *volume, struct store_key key, uint64_t size);
 
 /* Room for bytes in the RAM tier, by evicting; false: too large. Counted at once. */
 bool ram_reserve(struct volume *volume, uint64_t bytes);
@@ -636,7 +641,7 @@ struct volume {
 	_Atomic uint32_t ram_turn;
 	_Atomic uint64_t generation;            /* the last one given */
 	_Atomic uint64_t objects, ram_bytes, fill_bytes;
-	_Atomic uint64_t hits_disk, puts, stored, evicted, moved, dropped_damaged, dropped_error, commits, commit_us_max;
+	_Atomic uint64_t hits_disk, puts, stored, evicted, moved, dropped_damaged, dropped_error, not_admitted, commits, commit_us_max;
 	_Atomic uint32_t commit_times[COMMIT_TIMES];   /* by quarters of octaves of microseconds */
 	_Atomic uint64_t event_us[EVENT_COUNT];
 	_Atomic uint64_t lost_objects[STORE_LOSS_COUNT], lost_bytes[STORE_LOSS_COUNT], read_errors, set_aside, retries;

@@ -80,4 +80,5 @@ void policy_init(struct shard *shard)
 void policy_release(struct shard *shard)
 {
 	ghosts_release(&shard->policy.ghosts);
+	ghosts_release(&shard->seen);
 }

@@ -316,7 +316,7 @@ void volume_stat(struct volume *volume, struct volume_stat *ret_stat)
 		.commit_us_max = atomic_load(&volume->commit_us_max),
 		.purges = atomic_load(&volume->rules.purges), .purged = atomic_load(&volume->rules.purged),
 		.read_errors = atomic_load(&volume->read_errors), .set_aside = atomic_load(&volume->set_aside),
-		.retries = atomic_load(&volume->retries), .failed = atomic_load(&volume->failed),
+		.not_admitted = atomic_load(&volume->not_admitted), .retries = atomic_load(&volume->retries), .failed = atomic_load(&volume->failed),
 		.index_damaged = volume->index_was_damaged || atomic_load(&volume->index_damaged),
 		.scrub_objects = atomic_load(&volume->scrub.objects), .scrub_bytes = atomic_load(&volume->scrub.bytes),
 		.scrub_damaged = atomic_load(&volume->scrub.damaged), .scrub_passes = atomic_load(&volume->scrub.passes),

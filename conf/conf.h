@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <netinet/in.h>
 
+#include "policies.h"
 #include "slice.h"
 
 struct conf_pos { const char *file; unsigned line, col; };
@@ -55,6 +56,9 @@ struct conf_volume {
 	uint64_t retry;                  /* microseconds */
 	uint64_t scrub_rate;             /* bytes a second; 0: off */
 	uint64_t scrub_interval_us;
+	enum eviction eviction;
+	enum admission admission;
+	uint64_t admission_over;         /* bytes */
 	unsigned index;                  /* in conf.volumes */
 	unsigned bound;                  /* how many locations are bound to it */
 	struct conf_pos pos;

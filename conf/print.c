@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "internal.h"
+#include "enums.h"
 
 void word_print(struct slice word, FILE *out)
 {
@@ -198,7 +199,11 @@ static void volume_print(const struct conf_volume *volume, FILE *out)
 	fprintf(out, "\tio_threads %u;\n", volume->io_threads);
 	fprintf(out, "\tretry %s;\n", time_text(volume->retry, text));
 	fprintf(out, "\tscrub %s;\n", volume->scrub_rate ? size_text(volume->scrub_rate, text) : "off");
-	fprintf(out, "\tscrub_interval %s;\n}\n", time_text(volume->scrub_interval_us, text));
+	fprintf(out, "\tscrub_interval %s;\n", time_text(volume->scrub_interval_us, text));
+	fprintf(out, "\teviction %s;\n\tadmission %s", eviction_rows[volume->eviction].name.ptr, admission_rows[volume->admission].name.ptr);
+	if (volume->admission_over)
+		fprintf(out, " over=%s", size_text(volume->admission_over, text));
+	fputs(";\n}\n", out);
 }
 
 static void upstream_print(const struct conf_upstream *upstream, FILE *out)
@@ -269,6 +274,13 @@ void conf_print(const struct conf *conf, FILE *out)
 		server_print(conf, conf->servers[i], out);
 }
 
+static void rows_print(const char *title, const struct enum_row *rows, int count, FILE *out)
+{
+	fprintf(out, "\n%s:\n", title);
+	for (int i = 0; i < count; i++)
+		fprintf(out, "    %-10s  %s\n", rows[i].name.ptr, rows[i].doc);
+}
+
 void conf_print_help(FILE *out)
 {
 	static const char *const kinds[] = { [SETTING_SIZE] = "SIZE", [SETTING_TIME] = "TIME", [SETTING_COUNT] = "NUMBER",
@@ -285,6 +297,8 @@ void conf_print_help(FILE *out)
 			fprintf(out, "    default: %s%s%s%s%s\n", row->fallback, row->min[0] ? ", from " : "", row->min, row->max[0] ? " to " : "", row->max);
 		fprintf(out, "    %s\n", row->doc);
 	}
+	rows_print("Policies of eviction", eviction_rows, EVICTION_COUNT, out);
+	rows_print("Rules of admission", admission_rows, ADMISSION_COUNT, out);
 	fputs("\nVariables of texts ($name or ${name}):\n", out);
 	template_print_help(out);
 }

@@ -14,6 +14,7 @@ enum nostore fetch_nostore(enum store_err err)
 	switch (err) {
 	case STORE_OK: return NOSTORE_none;
 	case STORE_TOO_LARGE: return NOSTORE_too_large;
+	case STORE_NOT_ADMITTED: return NOSTORE_second_hit;
 	case STORE_RAM_FULL: return NOSTORE_ram_full;
 	case STORE_QUEUE_FULL: return NOSTORE_queue_full;
 	case STORE_DISK_FULL: case STORE_NO_SPACE: return NOSTORE_disk_full;
@@ -471,7 +472,11 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 	}
 	r->log.nostore = (uint8_t)why;
 	bool remember = is_uncacheable(why) && r->flight;
-	flight_end(&r->flight, remember ? r->worker->now_us + r->location->set.hit_for_miss_time : 0);
+	/* Those who wait ask for it again: one of them fetches it, for all. */
+	if (why == NOSTORE_second_hit && r->flight)
+		flight_repeat(&r->flight);
+	else
+		flight_end(&r->flight, remember ? r->worker->now_us + r->location->set.hit_for_miss_time : 0);
 	begin_passing(r, head, &cc);
 }
 

@@ -80,6 +80,7 @@ static struct volume_slot *slot_open(struct volumes *all, const struct conf_volu
 	struct volume_slot *slot = must(calloc(1, sizeof(*slot)));
 	struct store_config config = { .size = volume->size, .ram = volume->ram, .fill_max = volume->fill_max,
 		.scrub_rate = volume->scrub_rate, .scrub_interval_us = volume->scrub_interval_us,
+		.eviction = volume->eviction, .admission = volume->admission, .admission_over = volume->admission_over,
 		.io_threads = volume->io_threads, .retry_us = volume->retry, .event = slot_event, .event_arg = slot, .lost = slot_lost,
 		.bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .unlogged_flags = STORED_VARY_INDEX | STORED_SLICED,
 		.related = vary_index_keys, .beside = part_key_beside, .purge_text = plain_key };
@@ -105,7 +106,7 @@ static void tell_later(const struct conf_volume *volume, const char *what)
 	diag(DIAG_notice, "volume '%.*s': the new %s takes effect at the next start", SLICE_ARG(volume->name), what);
 }
 
-#define VOLUME_NUMBERS(X) X(size) X(ram) X(fill_max) X(io_threads) X(retry)
+#define VOLUME_NUMBERS(X) X(size) X(ram) X(fill_max) X(io_threads) X(retry) X(eviction) X(admission) X(admission_over)
 
 /* The same folder is the same volume, whatever it is called. */
 static struct volume_slot *slot_find(struct volumes *volumes, const struct conf_volume *volume)

@@ -66,6 +66,8 @@ DIRECTIVE(size,              V,         1, 1, 0, "Size of the volume on disk; it
 DIRECTIVE(ram,               V,         1, 1, 0, "Most bytes of heads and bodies that are kept in memory in front of the volume (default 64m). An object larger than a quarter of it is not kept: it is read from disk each time.")
 DIRECTIVE(scrub,             V,         1, 1, 0, "How many bytes a second are read again to find damaged objects before somebody asks for them, or off (default 4m).")
 DIRECTIVE(scrub_interval,    V,         1, 1, 0, "How often the scrub goes through everything, at most (default 24h).")
+DIRECTIVE(eviction,          V,         1, 1, 0, "Who leaves the volume when it is full, by one of the policies below (default lrfu).")
+DIRECTIVE(admission,         V,         1, 2, 0, "What is stored, by one of the rules below (default all): all, or second_hit [over=SIZE].")
 DIRECTIVE(fill_max,          V,         1, 1, 0, "Most bytes of bodies that are being fetched at once (default 256m).")
 DIRECTIVE(io_threads,        V,         1, 1, 0, "Threads that read from the volume's disk (default 4, at most 64): as many as it serves well at once.")
 DIRECTIVE(retry,             V,         1, 1, 0, "A volume that was set aside, since its disk was full or returned errors, tries again after this long, then after twice as long and so on, up to 64 times this (default 10s).")
