@@ -6,8 +6,9 @@
  * score goes to the ghosts with its key and is there when it comes back: this is what beats policies that begin anew.
  *
  * Size: weight^a divides the count, that is a * log2(weight) is subtracted from the score. a = 1 would be the hits that a block
- * earns, the most requests for the room; then what is large never stays, and bytes suffer. lrfu: a = 1/8, better than
- * SIEVE and S3-FIFO for requests and not worse for bytes; lrfu_small: 1/2, better than GDSF for both. tests/bench/policy_sim.c
+ * earns, the most requests for the room; then what is large never stays, and bytes suffer. lrfu: a = 1/8, far better than
+ * SIEVE and S3-FIFO for requests and not worse for bytes; lrfu_small: 1/2, about as good as GDSF for requests and far better
+ * for bytes. `make bench-policy` has the numbers.
  *
  * The victim is the lowest of SAMPLES entries drawn at random. More of them are not better: that it may be another one gives
  * what is new some time. Scores are numbers with FRACTION bits after the point, and wrap: see shard_age(). */
@@ -16,6 +17,7 @@
 enum {
 	HALF_LIFE = 8, HALF_LIFE_MIN = 64,   /* look-ups an object; look-ups at least */
 	SAMPLES = 64, DRAWS = 4 * SAMPLES,
+	GHOSTS_MIN = 1024,                   /* and one for each object: 8 bytes */
 	FRACTION = 12, ONE = 1 << FRACTION,
 	AGE_LOOKUPS = 1 << 28,               /* of the clock, in scores: how often what is left behind is pulled along */
 };
@@ -156,7 +158,7 @@ static void faded_evicted(struct shard *shard, uint32_t at, unsigned shift)
 	struct policy_state *state = &shard->policy;
 	const struct entry *entry = &shard->entries[at];
 
-	ghosts_reserve(&state->ghosts, state->queues[0].count);
+	ghosts_reserve(&state->ghosts, GHOSTS_MIN + state->queues[0].count);
 	ghosts_add(&state->ghosts, entry->key, entry->score + (log2_of(entry_weight(entry)) >> shift));
 }
 

@@ -17,6 +17,11 @@ struct trace {
 	uint64_t bytes, footprint;              /* of all requests; of each key once, in blocks' bytes */
 };
 
+static inline uint64_t trace_blocks(const struct request *request)
+{
+	return blocks_of(request->size) + (request->size == 0);
+}
+
 static inline uint64_t trace_random(uint64_t *seed)         /* splitmix64 */
 {
 	uint64_t z = *seed += 0x9e3779b97f4a7c15u;
@@ -62,7 +67,7 @@ static inline void trace_measure(struct trace *trace)
 
 		trace->bytes += request->size;
 		if (!seen[request->key])
-			trace->footprint += (blocks_of(request->size) + (request->size == 0)) * BLOCK_BYTES;
+			trace->footprint += trace_blocks(request) * BLOCK_BYTES;
 		seen[request->key] = true;
 	}
 	free(seen);
@@ -117,8 +122,8 @@ static inline void trace_make(const struct recipe *recipe, struct trace *trace)
 	while (trace->count < TRACE_REQUESTS) {
 		uint32_t percent = (uint32_t)(trace_random(&seed) % 100), key;
 
-		/* A burst of 1 to 199 for every 100 times that one begins. */
-		if (burst == 0 && trace_random(&seed) % 10000 < recipe->scan * 100 / (100 - recipe->scan + recipe->scan / 100))
+		/* Bursts of 1 to 199, 100 in the middle: so often that they are `scan` per cent of all. */
+		if (burst == 0 && trace_random(&seed) % 10000 < recipe->scan * 100 / (100 - recipe->scan))
 			burst = 1 + (uint32_t)(trace_random(&seed) % 199);
 		if (recipe->drift && trace->count % recipe->drift == 0)      /* as often among the first ten as among all the next ninety */
 			rank[(uint32_t)exp(trace_unit(&seed) * log(TRACE_OBJECTS))] = fresh++;
@@ -136,13 +141,124 @@ static inline void trace_make(const struct recipe *recipe, struct trace *trace)
 	free(rank);
 }
 
-/* Lines `key,size`; the key is any text without a comma. False: told on stderr. */
-bool trace_read(const char *path, struct trace *trace);
+/* ---- read ones ---- */
+struct trace_names { uint64_t *hashes; uint32_t *numbers; size_t room, count; };
+
+static inline void trace_names_grow(struct trace_names *names)
+{
+	struct trace_names larger = { .room = names->room ? names->room * 2 : 1 << 16, .count = names->count };
+
+	larger.hashes = must(calloc(larger.room, sizeof(*larger.hashes)));
+	larger.numbers = must(calloc(larger.room, sizeof(*larger.numbers)));
+	for (size_t i = 0; i < names->room; i++) {
+		size_t at = names->hashes[i] & (larger.room - 1);
+
+		if (names->hashes[i] == 0)
+			continue;
+		while (larger.hashes[at] != 0)
+			at = (at + 1) & (larger.room - 1);
+		larger.hashes[at] = names->hashes[i];
+		larger.numbers[at] = names->numbers[i];
+	}
+	free(names->hashes);
+	free(names->numbers);
+	*names = larger;
+}
+
+/* Keys are told apart by 64 bits of hash. */
+static inline uint32_t trace_number(struct trace_names *names, struct slice key)
+{
+	uint64_t hash = XXH3_64bits(key.ptr, key.len) | 1;
+	size_t at;
+
+	if (names->count * 2 >= names->room)
+		trace_names_grow(names);
+	for (at = hash & (names->room - 1); names->hashes[at] != 0; at = (at + 1) & (names->room - 1))
+		if (names->hashes[at] == hash)
+			return names->numbers[at];
+	names->hashes[at] = hash;
+	names->numbers[at] = (uint32_t)names->count++;
+	return names->numbers[at];
+}
+
+/* Lines `key,size`: any text without a comma, and bytes. False: told on stderr. */
+static inline bool trace_read(const char *path, struct trace *trace)
+{
+	struct trace_names names = { .room = 0 };
+	FILE *in = fopen(path, "r");
+	char *line = NULL;
+	size_t room = 0, number = 0;
+	bool good = in != NULL;
+
+	*trace = (struct trace){ .name = path, .what = path };
+	while (good && getline(&line, &room, in) > 0) {
+		char *comma = strchr(line, ','), *end = comma;
+		unsigned long long size = comma ? strtoull(comma + 1, &end, 10) : 0;
+
+		number++;
+		good = comma && end > comma + 1 && (*end == '\n' || *end == '\0') && size <= UINT32_MAX;
+		if (good)
+			trace_add(trace, trace_number(&names, slice_make(line, (size_t)(comma - line))), (uint32_t)size);
+	}
+	if (!good && in)
+		fprintf(stderr, "%s:%zu: a line is KEY,BYTES, at most 4 GB\n", path, number);
+	else if (!good)
+		perror(path);
+	if (in)
+		fclose(in);
+	trace_measure(trace);
+	free(line);
+	free(names.hashes);
+	free(names.numbers);
+	return good && trace->count > 0;
+}
 
 /* ---- PFOO-L (Berger, Beckmann, Harchol-Balter: Practical bounds on optimal caching with variable object sizes, 2018) ----
  * A hit costs the room of the object for the time since its last use. The cheapest hits are taken until room * time is used up,
- * as if it could be shifted in time: no policy, not the best one that knows the future, can have more. */
-struct interval { double cost; uint64_t room; uint32_t size; };
-uint64_t pfoo_hits(const struct trace *trace, uint64_t blocks, bool bytes);
+ * as if it could be shifted in time: no policy, not the best one that knows the future, can have more. Uniform sizes apart, it
+ * is the bound that Belady's rule gives; that rule itself is not the best possible where sizes differ. */
+struct interval { double cost, room; uint32_t size; };
+
+static inline int interval_compare(const void *a, const void *b)
+{
+	double x = ((const struct interval *)a)->cost, y = ((const struct interval *)b)->cost;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The intervals, cheapest first: for most hits, or for most bytes. */
+struct pfoo { struct interval *intervals; size_t count; bool bytes; };
+
+static inline struct pfoo pfoo_make(const struct trace *trace, bool bytes)
+{
+	struct pfoo pfoo = { .intervals = must(malloc(trace->count * sizeof(*pfoo.intervals))), .bytes = bytes };
+	size_t *last = must(malloc((trace->keys + 1) * sizeof(*last)));
+
+	memset(last, 0xff, (trace->keys + 1) * sizeof(*last));
+	for (size_t i = 0; i < trace->count; i++) {
+		const struct request *request = &trace->requests[i];
+		double room = (double)trace_blocks(request) * (double)(i - last[request->key]);
+
+		if (last[request->key] != SIZE_MAX)
+			pfoo.intervals[pfoo.count++] = (struct interval){ room / (bytes ? (double)request->size + 1 : 1), room, request->size };
+		last[request->key] = i;
+	}
+	qsort(pfoo.intervals, pfoo.count, sizeof(*pfoo.intervals), interval_compare);
+	free(last);
+	return pfoo;
+}
+
+/* Of a cache of so many blocks. */
+static inline uint64_t pfoo_hits(const struct pfoo *pfoo, const struct trace *trace, uint64_t blocks)
+{
+	double room = (double)blocks * (double)trace->count;
+	uint64_t hits = 0;
+
+	for (size_t i = 0; i < pfoo->count && room >= 0; i++) {
+		room -= pfoo->intervals[i].room;
+		hits += pfoo->bytes ? pfoo->intervals[i].size : 1;
+	}
+	return hits;
+}
 
 #endif

@@ -300,7 +300,7 @@ static void ghosts_are_bounded(void **state)
 			if (i >= 1000)
 				assert_true(evict_one(volume, ROOM_blocks, &victim));
 		}
-		assert_in_range(volume->shards[0].policy.ghosts.slot_count, 0, 1024);
+		assert_in_range(volume->shards[0].policy.ghosts.slot_count, 0, 2048);
 		shards_free(volume);
 	}
 }
