@@ -152,6 +152,19 @@ struct volume_stat {
 };
 void volume_stat(struct volume *volume, struct volume_stat *ret_stat);
 
+/* ---- owners ----
+ * Objects belong to owners, which are known by name: object_meta.owner is the number of one. Up to 1023 a volume. */
+enum { OWNER_NAME_MAX = 400 };
+/* The number of this name, given now if it has none yet; waits for a commit then. 0: there are too many, or the name is empty
+ * or too long, or cannot be kept: then there is an event. */
+uint16_t volume_owner(struct volume *volume, struct slice name);
+/* When room is needed and owners have more than their quota, objects of the one who is over it most leave first. It may have
+ * more while there is room. 0 bytes: no quota. Owner 0: nobody has a quota any more. */
+void volume_quota(struct volume *volume, uint16_t owner, uint64_t bytes);
+struct owner_stat { const char *name; uint64_t live_bytes, quota_bytes; };     /* quota 0: none. name: as long as the volume */
+/* False: there is no owner of this number. Numbers begin at 1, without gaps unless the index was damaged. */
+bool volume_owner_stat(struct volume *volume, uint16_t owner, struct owner_stat *ret_stat);
+
 /* What proxyd wants kept beside the bytes; opaque to the library except `expires_us` (eviction may prefer the stale). */
 struct object_meta {
 	int64_t stored_us;           /* microseconds since 1970 by a clock that does not go back: response_time of RFC 9111 section 4.2.3 */
@@ -161,7 +174,7 @@ struct object_meta {
 	int64_t expires_us;          /* stored_us + lifetime_us - age_base_us */
 	uint32_t flags;              /* proxyd's own: see proxyd/stored.h */
 	uint16_t status;
-	uint16_t reserved;
+	uint16_t owner;              /* volume_owner(), or 0: nobody's */
 	/* volume_purge_clock() of when its origin was asked: purges from then on concern it. 0: of object_new(). */
 	uint64_t born;
 	/* volume_void_clock() of then. 0: of object_new(). Not kept: it is about what is on its way. */

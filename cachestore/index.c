@@ -86,8 +86,17 @@ static void slots_grow(struct shard *shard)
 	}
 }
 
+/* Counts it, or takes it off. */
+static void entry_weigh(struct volume *volume, struct shard *shard, const struct entry *entry, int sign)
+{
+	int64_t weight = sign * (int64_t)entry_weight(entry);
+
+	atomic_fetch_add_explicit(&shard->weight, (uint64_t)weight, memory_order_relaxed);
+	owners_weigh(&volume->owners, entry->owner, weight);
+}
+
 /* A new entry for the key, the policy's too. Lock held. */
-static struct entry *entry_add(struct volume *volume, struct shard *shard, struct store_key key, uint32_t blocks)
+static struct entry *entry_add(struct volume *volume, struct shard *shard, struct store_key key, uint32_t blocks, uint16_t owner)
 {
 	struct entry *entry;
 	uint32_t at = shard->free, *slot;
@@ -106,10 +115,10 @@ static struct entry *entry_add(struct volume *volume, struct shard *shard, struc
 	}
 	entry = &shard->entries[at];
 	slot = index_slot(shard, key);
-	*entry = (struct entry){ .key = key, .chain = *slot, .blocks = blocks, .state = ENTRY_PENDING };
+	*entry = (struct entry){ .key = key, .chain = *slot, .blocks = blocks, .owner = owner, .state = ENTRY_PENDING };
 	*slot = at;
 	volume->policy->link(shard, at);
-	atomic_fetch_add_explicit(&shard->weight, entry_weight(entry), memory_order_relaxed);
+	entry_weigh(volume, shard, entry, 1);
 	atomic_fetch_add_explicit(&volume->objects, 1, memory_order_relaxed);
 	return entry;
 }
@@ -124,7 +133,7 @@ static struct object *entry_remove(struct volume *volume, struct shard *shard, s
 		link = &shard->entries[*link].chain;
 	*link = entry->chain;
 	volume->policy->unlink(shard, at);
-	atomic_fetch_sub_explicit(&shard->weight, entry_weight(entry), memory_order_relaxed);
+	entry_weigh(volume, shard, entry, -1);
 	ram_unlink(volume, shard, object);
 	*entry = (struct entry){ .state = ENTRY_FREE, .chain = shard->free };
 	shard->free = at;
@@ -133,14 +142,15 @@ static struct object *entry_remove(struct volume *volume, struct shard *shard, s
 }
 
 /* Lock held. Another object of the same key takes the entry, and its place with the policy. As entry_remove(). */
-static struct object *entry_renew(struct volume *volume, struct shard *shard, struct entry *entry, uint32_t blocks)
+static struct object *entry_renew(struct volume *volume, struct shard *shard, struct entry *entry, uint32_t blocks, uint16_t owner)
 {
 	struct object *object = entry->object;
 
 	ram_unlink(volume, shard, object);
-	atomic_fetch_add_explicit(&shard->weight, blocks_weight(blocks), memory_order_relaxed);
-	atomic_fetch_sub_explicit(&shard->weight, entry_weight(entry), memory_order_relaxed);
+	entry_weigh(volume, shard, entry, -1);
 	volume->policy->resize(shard, (uint32_t)(entry - shard->entries), blocks);
+	entry->owner = owner;
+	entry_weigh(volume, shard, entry, 1);
 	entry->state = ENTRY_PENDING;
 	return object;
 }
@@ -162,9 +172,9 @@ bool index_publish(struct volume *volume, struct object *object, const struct ob
 
 		if (entry) {
 			*ret_replaced = entry->generation;
-			old = entry_renew(volume, shard, entry, blocks);
+			old = entry_renew(volume, shard, entry, blocks, object->meta.owner);
 		} else
-			entry = entry_add(volume, shard, object->key, blocks);
+			entry = entry_add(volume, shard, object->key, blocks, object->meta.owner);
 		/* Given under the lock: of two objects of one key the one that stays has the higher number. */
 		entry->generation = atomic_fetch_add(&volume->generation, GENERATION_STEP) + GENERATION_STEP;
 		entry->version = object->version = version_of(entry->generation);
@@ -268,7 +278,7 @@ uint64_t index_generation(struct volume *volume, struct store_key key, uint32_t 
 	return generation;
 }
 
-uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified)
+uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, uint16_t owner, bool verified)
 {
 	struct shard *shard = index_shard(volume, key);
 	struct entry *entry = index_find(shard, key);
@@ -278,7 +288,7 @@ uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t gene
 		older = entry->generation;
 		entry_remove(volume, shard, entry);
 	}
-	entry = entry_add(volume, shard, key, blocks);
+	entry = entry_add(volume, shard, key, blocks, owner);
 	entry->generation = generation;
 	entry->version = version_of(generation);
 	entry->state = ENTRY_STORED;

@@ -11,11 +11,13 @@
  *   scrub.c    the thread that reads what nobody asks for
  *   pages.c    whether LMDB may walk the pages of an index at all
  *   txn.c      the only file that calls mdb_txn_*; record.c object <-> bytes; blocks.c who owns which block
+ *   owners.c   whose objects: names, numbers, quotas
  *   rules.c    the purges in force; purge.c what callers ask of them; purger.c the thread that counts, drops and tidies
  *
  * Locks, none of which is held while another is taken, but for cleaner->still, which comes before all others:
  *   shard->lock    the entries of a shard, its two SIEVE queues, object->ram_*
  *   body->lock     waiters of a body (wake() is called with it held)
+ *   owners->lock   names of owners; a commit is waited for with it held
  *   blocks->pin_lock, writer->lock, loader->lock, rules->lock, purger->lock, scrub->lock */
 #ifndef CACHESTORE_INTERNAL_H
 #define CACHESTORE_INTERNAL_H
@@ -166,6 +168,7 @@ struct entry {
 		struct { uint32_t newer, older; };
 		uint32_t score;
 	};
+	uint16_t owner;
 	uint8_t queue : 1, uses : 2;
 	uint8_t state : 2;                      /* enum entry_state */
 	bool verified;                          /* the body's checksum was right once since the volume was opened */
@@ -201,7 +204,7 @@ bool index_is_current(struct volume *volume, struct store_key key, uint64_t gene
 /* Of what is under the key; 0: nothing. ret_version may be NULL. */
 uint64_t index_generation(struct volume *volume, struct store_key key, uint32_t *ret_version);
 /* At start only, in order of generation. Returns what it replaced of the same key; 0: nothing. */
-uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified);
+uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, uint16_t owner, bool verified);
 /* volume_get() without its counters. */
 enum store_get index_look(struct volume *volume, struct store_key key, struct slice key_text, struct object **ret_object);
 bool index_is_verified(struct volume *volume, struct store_key key);
@@ -216,6 +219,20 @@ bool evict_one(struct volume *volume, enum room room, struct doomed *ret_victim)
 
 /* Whether an answer may go in. admission.c */
 bool index_admits(struct volume *volume, struct store_key key, uint64_t size);
+
+/* ---- owners (owners.c) ---- */
+enum { OWNERS_MAX = 1024 };
+struct owner_row { char *name; _Atomic uint64_t weight, quota /* blocks; 0: none */; };
+struct owners {
+	pthread_mutex_t lock;                   /* of names */
+	_Atomic unsigned count;                 /* rows from 1 to below it */
+	struct owner_row rows[OWNERS_MAX];
+};
+void owners_init(struct owners *owners);
+void owners_release(struct owners *owners);
+bool owners_load(struct owners *owners, uint16_t number, struct slice name);     /* at the start; false: that cannot be */
+void owners_weigh(struct owners *owners, uint16_t number, int64_t blocks);
+uint16_t owners_over(const struct owners *owners);         /* who is over its quota most; 0: nobody */
 
 /* Room for bytes in the RAM tier, by evicting; false: too large. Counted at once. */
 bool ram_reserve(struct volume *volume, uint64_t bytes);
@@ -333,6 +350,10 @@ int txn_each_some(struct env *env, MDB_txn *txn, uint64_t *generation, size_t co
 int txn_put_rule(struct env *env, MDB_txn *txn, const struct rule_row *row, uint64_t clock);
 int txn_each_rule(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg);
 int txn_get_clock(struct env *env, MDB_txn *txn, uint64_t *ret_clock);
+/* Names of owners. */
+int txn_put_owner(struct env *env, MDB_txn *txn, struct slice name, uint16_t number);
+int txn_each_owner(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct slice name, uint16_t number), void *arg);
+/* The purges and the owners. */
 int txn_copy_rules(struct env *from, MDB_txn *reading, struct env *to, MDB_txn *writing);
 
 /* ---- threads (writer.c, batch.c, loader.c) ---- */
@@ -635,6 +656,7 @@ struct volume {
 	struct writer writer;
 	struct loader loader;
 	struct rules rules;
+	struct owners owners;
 	_Atomic uint64_t void_clock, voids[VOID_SLOTS];
 	struct purger purger;
 	struct scrub scrub;

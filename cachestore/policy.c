@@ -67,6 +67,17 @@ void queue_resize(struct shard *shard, uint32_t at, uint32_t blocks)
 	entry->blocks = blocks;
 }
 
+uint32_t shard_draw(struct shard *shard)
+{
+	uint32_t x = shard->policy.random;
+
+	x ^= x << 13;                        /* xorshift (Marsaglia 2003) */
+	x ^= x >> 17;
+	x ^= x << 5;
+	shard->policy.random = x;
+	return (uint32_t)((uint64_t)x * shard->entry_count >> 32);
+}
+
 void policy_init(struct shard *shard)
 {
 	struct policy_state *state = &shard->policy;

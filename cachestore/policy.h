@@ -44,7 +44,7 @@ void queue_resize(struct shard *shard, uint32_t at, uint32_t blocks);
 struct policy_state {
 	struct queue queues[QUEUES];             /* LRFU: only the count of the first */
 	uint32_t hand;                           /* SIEVE */
-	uint32_t random;                         /* LRFU */
+	uint32_t random;                         /* shard_draw()'s */
 	uint64_t clock;                          /* LRFU: half-lives gone by, 32 bits after the point */
 	struct ghosts ghosts;
 };
@@ -60,6 +60,8 @@ struct policy {
 	void (*hit)(struct shard *shard, uint32_t at);
 	/* The next victim, a stored one, or NONE. Not unlinked: the caller does that. */
 	uint32_t (*victim)(struct shard *shard, enum room room);
+	/* Of two entries, is `a` to go before `b`? For choices that are not the policy's own. */
+	bool (*sooner)(const struct shard *shard, uint32_t a, uint32_t b);
 	/* It leaves as a victim, before unlink: to be remembered. */
 	void (*evicted)(struct shard *shard, uint32_t at);
 };
@@ -70,6 +72,7 @@ const struct policy *policy_find(enum eviction eviction);
 
 uint32_t blocks_weight(uint32_t blocks);
 uint32_t entry_weight(const struct entry *entry);
+uint32_t shard_draw(struct shard *shard);        /* the number of an entry, of any state, at random; there is one */
 void policy_init(struct shard *shard);
 void policy_release(struct shard *shard);
 

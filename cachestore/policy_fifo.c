@@ -6,6 +6,14 @@ static void fifo_link(struct shard *shard, uint32_t at)
 	queue_link(shard, 0, at);
 }
 
+/* What was used less, by its marks, and then what is older. */
+static bool fifo_sooner(const struct shard *shard, uint32_t a, uint32_t b)
+{
+	const struct entry *one = &shard->entries[a], *other = &shard->entries[b];
+
+	return one->uses != other->uses ? one->uses < other->uses : one->generation < other->generation;
+}
+
 static void fifo_evicted(struct shard *shard, uint32_t at)
 {
 	(void)shard; (void)at;
@@ -29,7 +37,7 @@ static uint32_t lru_victim(struct shard *shard, enum room room)
 	return at;
 }
 
-const struct policy policy_lru = { "lru", fifo_link, queue_unlink, queue_resize, lru_hit, lru_victim, fifo_evicted };
+const struct policy policy_lru = { "lru", fifo_link, queue_unlink, queue_resize, lru_hit, lru_victim, fifo_sooner, fifo_evicted };
 
 /* ---- SIEVE: a hand that goes from old to new and forgives once what was used ---- */
 
@@ -66,7 +74,7 @@ static uint32_t sieve_victim(struct shard *shard, enum room room)
 	return NONE;
 }
 
-const struct policy policy_sieve = { "sieve", fifo_link, sieve_unlink, queue_resize, sieve_hit, sieve_victim, fifo_evicted };
+const struct policy policy_sieve = { "sieve", fifo_link, sieve_unlink, queue_resize, sieve_hit, sieve_victim, fifo_sooner, fifo_evicted };
 
 /* ---- S3-FIFO: a small queue for the new, a main one for what was used there or came back soon ---- */
 enum { S3_SMALL, S3_MAIN, S3_SMALL_PART = 10 /* of the shard's weight */, S3_USES_MAX = 3, S3_USES_PROMOTE = 2 };
@@ -151,4 +159,4 @@ static uint32_t s3_victim(struct shard *shard, enum room room)
 	return at;
 }
 
-const struct policy policy_s3fifo = { "s3fifo", s3_link, queue_unlink, queue_resize, s3_hit, s3_victim, s3_evicted };
+const struct policy policy_s3fifo = { "s3fifo", s3_link, queue_unlink, queue_resize, s3_hit, s3_victim, fifo_sooner, s3_evicted };

@@ -113,17 +113,6 @@ static void faded_hit(struct shard *shard, uint32_t at, unsigned shift)
 	entry->score = score_used(entry->score + size, shard->policy.ghosts.now) - size;
 }
 
-static uint32_t draw(struct policy_state *state, uint32_t below)
-{
-	uint32_t x = state->random;          /* xorshift */
-
-	x ^= x << 13;
-	x ^= x >> 17;
-	x ^= x << 5;
-	state->random = x;
-	return (uint32_t)((uint64_t)x * below >> 32);
-}
-
 /* The lowest so far. Where records are what is short, all sizes are alike. */
 struct lowest { uint32_t at, score; };
 
@@ -142,7 +131,7 @@ static uint32_t faded_victim(struct shard *shard, enum room room, unsigned shift
 	struct lowest lowest = { .at = NONE };
 
 	for (unsigned i = 0, seen = 0; i < DRAWS && seen < SAMPLES && shard->entry_count > SAMPLES; i++) {
-		uint32_t at = draw(&shard->policy, shard->entry_count);
+		uint32_t at = shard_draw(shard);
 
 		seen += shard->entries[at].state == ENTRY_STORED;
 		lowest_try(shard, at, room, shift, &lowest);
@@ -151,6 +140,11 @@ static uint32_t faded_victim(struct shard *shard, enum room room, unsigned shift
 		for (uint32_t at = 0; at < shard->entry_count; at++)
 			lowest_try(shard, at, room, shift, &lowest);
 	return lowest.at;
+}
+
+static bool faded_sooner(const struct shard *shard, uint32_t a, uint32_t b)
+{
+	return (int32_t)(shard->entries[a].score - shard->entries[b].score) < 0;
 }
 
 static void faded_evicted(struct shard *shard, uint32_t at, unsigned shift)
@@ -169,6 +163,6 @@ static void name##_resize(struct shard *shard, uint32_t at, uint32_t blocks) { f
 static void name##_hit(struct shard *shard, uint32_t at) { faded_hit(shard, at, shift); } \
 static uint32_t name##_victim(struct shard *shard, enum room room) { return faded_victim(shard, room, shift); } \
 static void name##_evicted(struct shard *shard, uint32_t at) { faded_evicted(shard, at, shift); } \
-const struct policy policy_##name = { #name, name##_link, faded_unlink, name##_resize, name##_hit, name##_victim, name##_evicted };
+const struct policy policy_##name = { #name, name##_link, faded_unlink, name##_resize, name##_hit, name##_victim, faded_sooner, name##_evicted };
 LRFU(lrfu, 3)
 LRFU(lrfu_small, 1)

@@ -45,6 +45,7 @@ void volume_unref(struct volume *volume)
 	folder_close(&volume->folder);
 	blocks_release(&volume->blocks);
 	rules_release(&volume->rules);
+	owners_release(&volume->owners);
 	free((char *)volume->config.name);
 	free((char *)volume->config.path);
 	free(volume);
@@ -129,6 +130,7 @@ static struct volume *volume_make(const struct store_config *config, const struc
 	writer_init(volume);
 	loader_init(volume);
 	rules_init(&volume->rules, geometry->map_bytes);
+	owners_init(&volume->owners);
 	atomic_store(&volume->void_clock, 1);   /* 0 says nothing */
 	purger_init(volume);
 	scrub_init(volume);

@@ -43,7 +43,7 @@ static struct outcome replay(const struct trace *trace, enum eviction eviction, 
 			continue;
 		while (used + weight > blocks && evict_one(volume, ROOM_blocks, &victim))
 			used -= blocks_weight(victim.blocks);
-		index_insert(volume, key, i + 1, (uint32_t)blocks_of(request->size), true);
+		index_insert(volume, key, i + 1, (uint32_t)blocks_of(request->size), 0, true);
 		used += weight;
 		out.written += request->size;
 	}

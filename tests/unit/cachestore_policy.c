@@ -32,7 +32,7 @@ static struct store_key key_of(uint64_t number)
 
 static void add(struct volume *volume, uint64_t number, uint32_t blocks)
 {
-	index_insert(volume, key_of(number), ++volume->generation, blocks, true);
+	index_insert(volume, key_of(number), ++volume->generation, blocks, 0, true);
 }
 
 static bool use(struct volume *volume, uint64_t number)
@@ -296,7 +296,7 @@ static void ghosts_are_bounded(void **state)
 
 		for (uint64_t i = 0; i < 200000; i++) {
 			volume->generation++;
-			index_insert(volume, (struct store_key){ i * 0x9e3779b97f4a7c15u, i }, volume->generation, 1, true);
+			index_insert(volume, (struct store_key){ i * 0x9e3779b97f4a7c15u, i }, volume->generation, 1, 0, true);
 			if (i >= 1000)
 				assert_true(evict_one(volume, ROOM_blocks, &victim));
 		}
