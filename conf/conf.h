@@ -64,6 +64,16 @@ struct conf_volume {
 	struct conf_pos pos;
 };
 
+/* Who is bound to a volume with a quota: a `proxy_cache NAME quota=SIZE`, and what inherits it. */
+struct conf_owner {
+	struct slice name;               /* of the level: "server_name location", "server_name", or "*" for http */
+	struct conf_volume *volume;
+	const struct conf_location *level;   /* where it is written */
+	uint64_t quota;                  /* bytes, > 0 */
+	uint16_t number;                 /* in the volume: the daemon's, set before workers see it */
+	struct conf_pos pos;
+};
+
 struct conf_origin {                 /* one `server` of an upstream, or one address of a proxy_pass */
 	struct slice host; uint16_t port;/* as written; host is a name or an address without brackets */
 	struct conf_addr *addrs;         /* resolved at load (getaddrinfo); at least one unless unresolved */
@@ -114,6 +124,7 @@ struct conf_location {
 	void *regex;                     /* pcre2_code *, JIT compiled; NULL for prefix and exact */
 	struct settings set;             /* merged from all levels */
 	struct conf_volume *volume;      /* NULL: no cache */
+	struct conf_owner *owner;        /* NULL: no quota */
 	bool cache_off;                  /* `proxy_cache off` was written (here or outside) */
 	bool cache_named;                /* a volume was named at this or an outer level */
 	struct conf_upstream *upstream;  /* NULL: no proxy_pass */
@@ -169,6 +180,7 @@ struct conf {
 	struct conf_listen *listens; size_t listen_count;
 	struct conf_server **servers; size_t server_count;
 	struct conf_volume **volumes; size_t volume_count;
+	struct conf_owner **owners; size_t owner_count;
 	struct conf_upstream **upstreams; size_t upstream_count;
 	void *priv;                      /* arena and compiled patterns: conf.c's own */
 };

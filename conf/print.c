@@ -92,8 +92,13 @@ static void level_print(const struct conf_location *here, const char *indent, FI
 		line_print(indent, "targeted_cache_control", here->targeted.len ? here->targeted : SLICE("off"), out);
 	if (here->origin_http_1_0 != outer->origin_http_1_0)
 		fprintf(out, "%sproxy_http_version %s;\n", indent, here->origin_http_1_0 ? "1.0" : "1.1");
-	if (here->volume != outer->volume && here->volume)
-		line_print(indent, "proxy_cache", here->volume->name, out);
+	if ((here->volume != outer->volume || here->owner != outer->owner) && here->volume) {
+		char text[VALUE_TEXT_MAX];
+
+		fprintf(out, "%sproxy_cache ", indent);
+		word_print(here->volume->name, out);
+		fprintf(out, "%s%s;\n", here->owner ? " quota=" : "", here->owner ? size_text(here->owner->quota, text) : "");
+	}
 	if (here->cache_off && !outer->cache_off)
 		fprintf(out, "%sproxy_cache off;\n", indent);
 	if (here->return_code) {

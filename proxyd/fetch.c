@@ -92,6 +92,12 @@ enum nostore fetch_forbidden(struct request *r, const struct http_head *head)
 	return reason == NOSTORE_no_freshness || reason == NOSTORE_expired ? NOSTORE_none : reason;
 }
 
+/* In the volume; 0: the site has no quota there. */
+static uint16_t owner_of(const struct request *r)
+{
+	return r->location->owner ? r->location->owner->number : 0;
+}
+
 static struct object_meta meta_of(const struct verdict_store *v, unsigned status, int64_t now_us, bool variant)
 {
 	return (struct object_meta){
@@ -211,6 +217,7 @@ static enum nostore begin_filling(struct request *r, const struct http_head *hea
 		r->first_head = stored_build(&r->arena, head, &all, true, SLICE(""));
 	}
 	struct object_meta meta = meta_of(v, head->status, r->worker->steady_us, spec_len > 0);
+	meta.owner = owner_of(r);
 	meta.born = r->fetch_born;
 	meta.asked = r->fetch_asked;
 	meta.tags = r->tags;
@@ -340,6 +347,7 @@ static struct object *renew(struct request *r, const struct stored_view *view, c
 		return object_ref(r->stale);
 	}
 	struct object_meta meta = meta_of(&v, object_meta(r->stale)->status, r->worker->steady_us, view->spec.len > 0);
+	meta.owner = owner_of(r);
 	meta.flags |= kind;
 	meta.born = r->fetch_born;
 	meta.asked = r->fetch_asked;
@@ -489,7 +497,7 @@ void fetch_update_vary_index(struct request *r, const struct object *object)
 	struct vary_index list = { { "", 0 } };
 	struct store_key evicted;
 	bool has_evicted, changed;
-	struct object_meta meta = { .stored_us = r->worker->steady_us, .expires_us = INT64_MAX, .lifetime_us = INT64_MAX / 2,
+	struct object_meta meta = { .stored_us = r->worker->steady_us, .owner = object_meta(object)->owner, .expires_us = INT64_MAX, .lifetime_us = INT64_MAX / 2,
 		.stale_while_us = -1, .stale_error_us = -1, .flags = STORED_VARY_INDEX };
 
 	if (!stored_read(object_head(object), &view))

@@ -35,14 +35,19 @@ void volumes_init(struct volumes *volumes)
 	pthread_mutex_init(&volumes->lock, NULL);
 }
 
+static struct volume *row_find(const struct volume_map *map, size_t count, const struct conf_volume *volume)
+{
+	for (size_t i = count; i > 0; i--)
+		if (map->rows[i - 1].key == volume)
+			return map->rows[i - 1].slot->volume;
+	return NULL;
+}
+
 struct volume *volumes_find(struct volumes *volumes, const struct conf_volume *volume)
 {
 	const struct volume_map *map = atomic_load_explicit(&volumes->map, memory_order_acquire);
 
-	for (size_t i = map ? map->count : 0; i > 0; i--)
-		if (map->rows[i - 1].key == volume)
-			return map->rows[i - 1].slot->volume;
-	return NULL;
+	return map ? row_find(map, map->count, volume) : NULL;
 }
 
 /* ---- one volume ---- */
@@ -174,6 +179,8 @@ bool volumes_add(struct volumes *volumes, const struct conf *conf)
 			map->rows[count++] = (struct volume_row){ conf->volumes[i], conf, slot };
 		ok = ok && slot;
 	}
+	for (size_t i = 0; i < conf->owner_count && ok; i++)
+		conf->owners[i]->number = volume_owner(row_find(map, count, conf->owners[i]->volume), conf->owners[i]->name);
 	map->count = count;
 	for (size_t i = old ? old->count : 0; i < count && ok; i++)
 		map->rows[i].slot->uses++;
@@ -260,10 +267,40 @@ void volumes_release(struct volumes *volumes)
 	pthread_mutex_destroy(&volumes->lock);
 }
 
+/* Lock held. Those of the configuration that is shown are in force. */
+static void quotas_set(struct volumes *volumes)
+{
+	const struct volume_map *map = atomic_load(&volumes->map);
+	const struct conf *conf = volumes->shown;
+
+	for (size_t i = 0; map && i < map->count; i++)
+		volume_quota(map->rows[i].slot->volume, 0, 0);
+	for (size_t i = 0; map && conf && i < conf->owner_count; i++)
+		if (conf->owners[i]->number > 0)
+			volume_quota(row_find(map, map->count, conf->owners[i]->volume), conf->owners[i]->number, conf->owners[i]->quota);
+}
+
+void volumes_owners(struct volumes *volumes, void (*show)(void *arg, const struct conf_volume *volume, const struct owner_stat *stat),
+	void *arg)
+{
+	const struct volume_map *map;
+
+	pthread_mutex_lock(&volumes->lock);
+	map = atomic_load(&volumes->map);
+	for (size_t i = 0; map && i < map->count; i++) {
+		struct owner_stat stat;
+
+		for (uint16_t owner = 1; map->rows[i].conf == volumes->shown && volume_owner_stat(map->rows[i].slot->volume, owner, &stat); owner++)
+			show(arg, map->rows[i].key, &stat);
+	}
+	pthread_mutex_unlock(&volumes->lock);
+}
+
 void volumes_show(struct volumes *volumes, const struct conf *conf)
 {
 	pthread_mutex_lock(&volumes->lock);
 	volumes->shown = conf;
+	quotas_set(volumes);
 	pthread_mutex_unlock(&volumes->lock);
 }
 

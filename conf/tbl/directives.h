@@ -80,7 +80,7 @@ DIRECTIVE(location,          S|L|MANY,       1, 2, 1, "[=|~|~*|^~] PATTERN: sett
 DIRECTIVE(proxy_pass,        L,         1, 1, 0, "http://HOST[:PORT] or http://UPSTREAM, with or without a path that replaces the location's prefix.")
 DIRECTIVE(proxy_set_header,  H|S|L|MANY,     2, 2, 0, "Sets a request field for the origin; an empty value removes it. Outer levels are merged.")
 DIRECTIVE(proxy_http_version, H|S|L,    1, 1, 0, "1.1 is what is spoken; 1.0 for old origins.")
-DIRECTIVE(proxy_cache,       H|S|L,     1, 1, 0, "Name of a volume, or off.")
+DIRECTIVE(proxy_cache,       H|S|L,     1, 2, 0, "Name of a volume, or off. With quota=SIZE: while objects stored from here, and from what inherits it, take more of the volume than that, they leave first when room is needed.")
 DIRECTIVE(login_cookie,      H|S|L|MANY,     1, 16, 0, "Requests with one of these cookies pass the cache. Outer levels are merged.")
 DIRECTIVE(cache_key_ignore,  H|S|L|MANY,     1, 64, 0, "Query parameters that are not in the cache's key: NAME or PREFIX*. Where the cache is used the origin does not get them either: what is not in the key must not change what is stored. Outer levels are merged; replaces an outer cache_key_keep.")
 DIRECTIVE(cache_key_keep,    H|S|L|MANY,     1, 64, 0, "The only query parameters that are in the key, and that the origin gets where the cache is used: NAME, PREFIX* or * for all. Outer levels are merged; replaces an outer cache_key_ignore.")

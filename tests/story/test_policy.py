@@ -3,6 +3,7 @@ import pytest
 
 from harness import audit_json, findings, site, until
 from test_collapse import OK, asked, gated, settle, waiting
+from test_purge import admin, ctl  # noqa: F401 (a fixture)
 
 MAX_AGE = [('Cache-Control', 'max-age=600')]
 
@@ -102,3 +103,50 @@ def test_another_policy_waits_for_the_next_start(proxy, origin):
     since = daemon.reload(site(o, volume='eviction sieve; admission second_hit;'))
     for word in ('eviction', 'admission'):
         daemon.wait_said(f"volume 'main': the new {word} takes effect at the next start", since)
+
+
+def owners(daemon):
+    """What `ctl volumes` says of each: bytes and quota."""
+    return {o['owner']: (o['live_bytes'], o['quota_bytes']) for o in ctl(daemon, 'volumes')['owners']}
+
+
+def two_sites(o, admin, quota):
+    return site(o, volume_size='8m', volume='ram 0;', http=f'admin unix:{admin};', more=f'''
+    location /bulk/ {{ proxy_pass http://{o.address}; proxy_cache main{quota}; }}''')
+
+
+def fill(daemon, targets, since):
+    """Asks for all of them, waiting for the disk every so often. Returns how many records there are now."""
+    for i, target in enumerate(targets):
+        assert daemon.get(target).status == 200
+        if i % 8 == 7 or i + 1 == len(targets):
+            stored = sum(r['stored'] == '1' for r in daemon.records(since + i + 1))
+            until('what was put is on disk', lambda: daemon.counters()['proxyd_volume_stored_total'] == stored)
+    return since + len(targets)
+
+
+def test_a_site_over_its_quota_gives_way(proxy, origin, admin):
+    """Bulk fills the volume while there is room; then what it has above its quota goes, and nothing of the others."""
+    o = origin(headers=MAX_AGE, body=b'0123456789abcdef' * 4096)
+    daemon = proxy(two_sites(o, admin, ' quota=1m'))
+    count = fill(daemon, [f'/bulk/{i}' for i in range(40)], 0)
+    assert owners(daemon) == {'site.test /bulk/': (40 * 65536, 1 << 20)}
+    count = fill(daemon, [f'/page/{i}' for i in range(80)], count)
+    assert owners(daemon)['site.test /bulk/'][0] < 40 * 65536
+    assert f'proxyd_owner_quota_bytes{{volume="main",owner="site.test /bulk/"}} {1 << 20}' in daemon.metrics()
+    for i in range(80):
+        daemon.get(f'/page/{i}')
+    assert {r['cache'] for r in daemon.records(count + 80)[count:]} == {'hit'}
+
+
+def test_a_quota_outlives_a_restart_by_its_name(proxy, origin, admin):
+    """Another site comes before it in the file, with a quota of its own; what is stored stays whose it was."""
+    o = origin(headers=MAX_AGE, body=b'0123456789abcdef' * 4096)
+    daemon = proxy(two_sites(o, admin, ' quota=1m'))
+    fill(daemon, [f'/bulk/{i}' for i in range(5)], 0)
+    daemon.stop()
+    daemon.write_config(two_sites(o, admin, ' quota=2m').replace('server_name site.test;', 'server_name site.test; proxy_cache main quota=3m;', 1))
+    daemon.start()
+    assert owners(daemon) == {'site.test /bulk/': (5 * 65536, 2 << 20), 'site.test': (0, 3 << 20)}
+    daemon.reload(two_sites(o, admin, ''))
+    until('the quota is gone', lambda: owners(daemon) == {'site.test /bulk/': (5 * 65536, 0), 'site.test': (0, 0)})
