@@ -126,6 +126,8 @@ static int batch_commit(struct batch *batch)
 			rc = job_put(batch, job);
 		else if (job->kind == JOB_RULE)
 			rc = txn_put_rule(&volume->env, batch->txn, job->rule, job->rule->clock);
+		else if (job->kind == JOB_OWNER)
+			rc = txn_put_owner(&volume->env, batch->txn, job->owner_name, job->owner);
 	if (rc == 0)
 		rc = cleaner_move(volume, batch->txn, batch->newest, &batch->record_bytes);
 	if (rc == 0 && (rc = txn_touch(&volume->env, batch->txn)) == 0 && (rc = txn_size(&volume->env, batch->txn, &size)) == 0)
@@ -276,9 +278,9 @@ static void batch_finish(struct volume *volume, struct job *jobs, enum store_err
 	if (rc != 0)
 		err = env_error(rc) == STORE_SYSTEM ? STORE_DISK_ERROR : env_error(rc);
 	for (struct job *job = jobs; job; job = job->next) {
-		if (rc != 0 && (job->current || job->kind == JOB_RULE) && job->err == STORE_OK)
+		if (rc != 0 && (job->current || job->kind == JOB_RULE || job->kind == JOB_OWNER) && job->err == STORE_OK)
 			job->err = err;
-		if (job->kind == JOB_RULE && job->ret_err)
+		if ((job->kind == JOB_RULE || job->kind == JOB_OWNER) && job->ret_err)
 			*job->ret_err = job->err;
 		if (job->kind != JOB_PUT || !job->current)
 			continue;
@@ -325,7 +327,7 @@ void batch_store(struct volume *volume, struct job *jobs)
 			doomed_push(&volume->writer, (struct doomed){ .generation = job->generation });
 			continue;
 		}
-		if (job->kind == JOB_RULE) {
+		if (job->kind == JOB_RULE || job->kind == JOB_OWNER) {
 			job->err = shut ? STORE_FAILED : STORE_OK;
 			continue;
 		}

@@ -217,23 +217,6 @@ struct doomed { struct store_key key; uint64_t generation; uint32_t blocks; bool
 /* The next victim of the policy, out of the index. False: nothing can be evicted. evict.c */
 bool evict_one(struct volume *volume, enum room room, struct doomed *ret_victim);
 
-/* Whether an answer may go in. admission.c */
-bool index_admits(struct volume *volume, struct store_key key, uint64_t size);
-
-/* ---- owners (owners.c) ---- */
-enum { OWNERS_MAX = 1024 };
-struct owner_row { char *name; _Atomic uint64_t weight, quota /* blocks; 0: none */; };
-struct owners {
-	pthread_mutex_t lock;                   /* of names */
-	_Atomic unsigned count;                 /* rows from 1 to below it */
-	struct owner_row rows[OWNERS_MAX];
-};
-void owners_init(struct owners *owners);
-void owners_release(struct owners *owners);
-bool owners_load(struct owners *owners, uint16_t number, struct slice name);     /* at the start; false: that cannot be */
-void owners_weigh(struct owners *owners, uint16_t number, int64_t blocks);
-uint16_t owners_over(const struct owners *owners);         /* who is over its quota most; 0: nobody */
-
 /* Room for bytes in the RAM tier, by evicting; false: too large. Counted at once. */
 bool ram_reserve(struct volume *volume, uint64_t bytes);
 void ram_link(struct shard *shard, struct object *object, uint64_t bytes);       /* bytes were reserved; lock held */
@@ -357,7 +340,7 @@ int txn_each_owner(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct
 int txn_copy_rules(struct env *from, MDB_txn *reading, struct env *to, MDB_txn *writing);
 
 /* ---- threads (writer.c, batch.c, loader.c) ---- */
-enum job_kind { JOB_PUT, JOB_DROP, JOB_RULE, JOB_SYNC };
+enum job_kind { JOB_PUT, JOB_DROP, JOB_RULE, JOB_OWNER, JOB_SYNC };
 struct job {
 	struct job *next;
 	enum job_kind kind;
@@ -369,7 +352,9 @@ struct job {
 	uint64_t replaces;                      /* PUT: what was under the key, and may be on disk; 0: nothing */
 	uint64_t bytes, index_bytes;            /* in queue_bytes; of these: for the index */
 	struct rule_row *rule;                  /* RULE */
-	enum store_err *ret_err;                /* RULE: set before volume_flush() returns; may be NULL */
+	struct slice owner_name;                /* OWNER: borrowed until then */
+	uint16_t owner;
+	enum store_err *ret_err;                /* RULE, OWNER: set before volume_flush() returns; may be NULL */
 	void (*synced)(void *arg, enum store_err err);               /* SYNC */
 	void *arg;
 };
@@ -427,6 +412,7 @@ void writer_push_put(struct volume *volume, struct object *object, uint64_t repl
 void writer_push_drop(struct volume *volume, uint64_t generation);
 /* Takes the row. */
 void writer_push_rule(struct volume *volume, struct rule_row *row, enum store_err *ret_err);
+void writer_push_owner(struct volume *volume, struct slice name, uint16_t number, enum store_err *ret_err);
 void batch_store(struct volume *volume, struct job *jobs);
 /* Writes the bodies of jobs, in the order of the queue, to their extents; sets job->err of those that could not be. gather.c */
 struct gather;

@@ -39,16 +39,13 @@ static uint16_t owner_new(struct volume *volume, struct slice name)
 {
 	struct owners *owners = &volume->owners;
 	unsigned number = atomic_load(&owners->count);
-	MDB_txn *txn = NULL;
-	int rc;
+	enum store_err err = STORE_FAILED;
 
 	if (number == OWNERS_MAX || name.len == 0 || name.len > OWNER_NAME_MAX || atomic_load(&volume->failed))
 		return 0;
-	rc = txn_begin_write(&volume->env, &txn);
-	if (rc == 0 && (rc = txn_put_owner(&volume->env, txn, name, (uint16_t)number)) == 0)
-		rc = txn_commit(&txn);
-	txn_abort(&txn);
-	if (rc != 0) {
+	writer_push_owner(volume, name, (uint16_t)number, &err);      /* nobody else may commit */
+	volume_flush(volume);
+	if (err != STORE_OK) {
 		volume_event(volume, EVENT_other, STORE_EVENT_warning, "the name of an owner cannot be kept: it has no quota");
 		return 0;
 	}

@@ -1,9 +1,12 @@
-/* Which objects leave the disk when room is needed: the interface of the policies, and what they share.
+/* Which objects leave the disk when room is needed: the interface of the policies, what they share; who is let in; owners with quotas.
  *
  * A policy sees the entries of one shard, by their numbers, with the shard's lock held. It is told of each that comes, is
  * used and goes, and says who goes next. Room is counted in weights: blocks on disk, and one for what has none. */
 #ifndef CACHESTORE_POLICY_H
 #define CACHESTORE_POLICY_H
+
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "cachestore.h"
 
@@ -75,5 +78,23 @@ uint32_t entry_weight(const struct entry *entry);
 uint32_t shard_draw(struct shard *shard);        /* the number of an entry, of any state, at random; there is one */
 void policy_init(struct shard *shard);
 void policy_release(struct shard *shard);
+
+/* ---- admission (admission.c) ---- */
+/* Whether an answer of so many bytes, or STORE_SIZE_UNKNOWN, may go in. */
+bool index_admits(struct volume *volume, struct store_key key, uint64_t size);
+
+/* ---- owners (owners.c) ---- */
+enum { OWNERS_MAX = 1024 };
+struct owner_row { char *name; _Atomic uint64_t weight, quota /* blocks; 0: none */; };
+struct owners {
+	pthread_mutex_t lock;                   /* of names */
+	_Atomic unsigned count;                 /* rows from 1 to below it */
+	struct owner_row rows[OWNERS_MAX];
+};
+void owners_init(struct owners *owners);
+void owners_release(struct owners *owners);
+bool owners_load(struct owners *owners, uint16_t number, struct slice name);     /* at the start; false: that cannot be */
+void owners_weigh(struct owners *owners, uint16_t number, int64_t blocks);
+uint16_t owners_over(const struct owners *owners);         /* who is over its quota most; 0: nobody */
 
 #endif
