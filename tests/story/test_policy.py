@@ -3,7 +3,7 @@ import pytest
 
 from harness import audit_json, findings, site, until
 from test_collapse import OK, asked, gated, settle, waiting
-from test_purge import admin, ctl  # noqa: F401 (a fixture)
+from test_purge import ctl
 
 MAX_AGE = [('Cache-Control', 'max-age=600')]
 
