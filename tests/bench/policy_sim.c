@@ -3,7 +3,7 @@
  *
  * Usage: policy_sim [TRACE.csv ...]     without a file: traces made from seeds. A line of a file is KEY,BYTES; from a log:
  *   awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
- *            $1 == "req" && $at["key"] { print $at["key"] $at["variant"] "," $at["object_bytes"] }' access.csv >trace.csv
+ *            $1 == "req" && $at["key"] && $at["object_bytes"] >= 0 && $at["object_bytes"] != "" { print $at["key"] $at["variant"] "," $at["object_bytes"] }' access.csv >trace.csv
  * Columns: the bound (PFOO-L), each policy, two of other people, and the default one with admission by second hit. */
 #include "policy_reference.h"
 
