@@ -11,6 +11,7 @@
 #   make bench      requests per CPU-second beside nginx and haproxy; and every request counted
 #   make bench-cold  hits in memory beside reads of a slow disk, in little memory
 #   make bench-store  the store beside the disk itself: filling, full, hits (STORE_MB=2048)
+#   make bench-policy hit ratios of the eviction policies on traces, against the best possible (about a minute)
 #   make layers     check that no room includes what is above it
 #   make docs-check check that the manual pages and the README say what the programs do
 #   make clean
@@ -31,13 +32,13 @@ CFLAGS  += -std=c11 -D_GNU_SOURCE $(WARN) $(OPT) $(SAN_$(SAN)) -MMD -MP -pthread
 LDFLAGS += $(SAN_$(SAN)) -pthread
 LIBS_conf       := -lpcre2-8 -lxxhash
 LIBS_cachestore := -llmdb -lxxhash
-LIBS_proxyd     := $(LIBS_cachestore) $(LIBS_conf) -ljansson -lssl -lcrypto
+LIBS_proxyd     := $(LIBS_cachestore) $(LIBS_conf) -ljansson -lssl -lcrypto -lm
 LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
 
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 
 .SECONDARY:   # objects are kept: they are asked for again
-.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-cold bench-store run stop test deps
+.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-cold bench-store bench-policy run stop test deps
 all: $(OUT)/proxyd $(OUT)/logaudit
 
 help: ; @sed -n '/^[^#]/q; s/^# \{0,1\}//p' Makefile
@@ -123,6 +124,9 @@ bench-store: $(OUT)/bench/store
 bench-cold: all $(SHIMS)
 	@sh tests/deps.sh install build bench
 	OUT=$(OUT) bash tests/bench/cold.sh
+
+# Hit ratios of the eviction policies, against the best possible: about a minute.
+bench-policy: $(OUT)/bench/policy_sim ; @$<
 
 bench: all
 	@sh tests/deps.sh install build bench

@@ -126,6 +126,8 @@ static int batch_commit(struct batch *batch)
 			rc = job_put(batch, job);
 		else if (job->kind == JOB_RULE)
 			rc = txn_put_rule(&volume->env, batch->txn, job->rule, job->rule->clock);
+		else if (job->kind == JOB_OWNER)
+			rc = txn_put_owner(&volume->env, batch->txn, job->owner_name, job->owner);
 	if (rc == 0)
 		rc = cleaner_move(volume, batch->txn, batch->newest, &batch->record_bytes);
 	if (rc == 0 && (rc = txn_touch(&volume->env, batch->txn)) == 0 && (rc = txn_size(&volume->env, batch->txn, &size)) == 0)
@@ -173,7 +175,7 @@ static size_t victims_choose(struct volume *volume, uint64_t need, size_t puts)
 		target = blocks->total;
 	while (writer->doomed_count < volume->doomed_max
 		&& (chosen < for_index || (!foreign && blocks_free_now(blocks) + coming + writer->doomed_blocks < target))
-		&& evict_one(volume, &victim)) {
+		&& evict_one(volume, chosen < for_index ? ROOM_records : ROOM_blocks, &victim)) {
 		doomed_push(writer, victim);
 		chosen++;
 	}
@@ -204,7 +206,7 @@ static void index_relieve(struct volume *volume)
 	size_t want = atomic_load(&volume->objects) / 100 + RELIEF_MIN;
 	struct doomed victim;
 
-	while (want-- > 0 && evict_one(volume, &victim))
+	while (want-- > 0 && evict_one(volume, ROOM_records, &victim))
 		doomed_push(&volume->writer, victim);
 	for (int i = 0; i < 3 && batch_relief(volume) == 0; i++)
 		;
@@ -278,9 +280,9 @@ static void batch_finish(struct volume *volume, struct job *jobs, enum store_err
 	if (rc != 0)
 		err = env_error(rc) == STORE_SYSTEM ? STORE_DISK_ERROR : env_error(rc);
 	for (struct job *job = jobs; job; job = job->next) {
-		if (rc != 0 && (job->current || job->kind == JOB_RULE) && job->err == STORE_OK)
+		if (rc != 0 && (job->current || job->kind == JOB_RULE || job->kind == JOB_OWNER) && job->err == STORE_OK)
 			job->err = err;
-		if (job->kind == JOB_RULE && job->ret_err)
+		if ((job->kind == JOB_RULE || job->kind == JOB_OWNER) && job->ret_err)
 			*job->ret_err = job->err;
 		if (job->kind != JOB_PUT || !job->current)
 			continue;
@@ -327,7 +329,7 @@ void batch_store(struct volume *volume, struct job *jobs)
 			doomed_push(&volume->writer, (struct doomed){ .generation = job->generation });
 			continue;
 		}
-		if (job->kind == JOB_RULE) {
+		if (job->kind == JOB_RULE || job->kind == JOB_OWNER) {
 			job->err = shut ? STORE_FAILED : STORE_OK;
 			continue;
 		}

@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 #include <sys/types.h>
 
+#include "../conf/policies.h"
 #include "../conf/slice.h"
 
 enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 16 * 1024 };
@@ -40,6 +41,7 @@ enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 1
 	X(DISK_ERROR, "the disk returned an error") \
 	X(INDEX_FULL, "the index map is full") \
 	X(FAILED,     "the volume was set aside after an error") \
+	X(NOT_ADMITTED, "asked for the first time, and the volume takes what is asked for again") \
 	X(PURGED,     "a purge came while it was being fetched") \
 	X(REPLACED,   "what was to be renewed is not there any more") \
 	X(BUSY,       "the disk is behind: too many reads wait for it") \
@@ -92,6 +94,9 @@ struct store_config {
 	/* What is stored is read again and checked, at so many bytes a second (0: never), a pass at most once in so many
 	 * microseconds (0: a day). The first one begins after that time, or ten minutes, whichever is less. */
 	uint64_t scrub_rate, scrub_interval_us;
+	enum eviction eviction;
+	enum admission admission;
+	uint64_t admission_over;     /* second_hit concerns bodies larger than this, and of unknown size */
 	uint64_t purge_keep_us;      /* how long a purge stays in force at least; 0: 60 s */
 	/* Objects with one of these flags are the caller's bookkeeping: not counted by purges, and untouched by soft ones.
 	 * related(), which may be NULL, writes the keys that such an object leads to, at most `room`, and returns how many. */
@@ -104,6 +109,7 @@ struct store_config {
 	struct slice (*purge_text)(struct slice key_text, char room[STORE_KEY_MAX]);
 	uint32_t unlogged_flags;     /* objects with one of these are not in struct store_lost: nobody was told that they are stored */
 	bool in_background;          /* volume_open() does not wait until the index is read */
+	void (*started)(void *event_arg);       /* may be NULL: then it is read, and look-ups find something; in a thread of the start */
 	void (*event)(void *arg, const struct store_event *event);   /* may be NULL */
 	/* In the writer's thread, for each batch and reason, when objects that it had taken are not stored. May be NULL. */
 	void (*lost)(void *arg, enum store_loss why, const struct store_lost *lost);
@@ -147,6 +153,7 @@ struct volume_stat {
 	 * (what object_finish() refused is in neither). */
 	uint64_t gets, hits_ram, hits_disk, puts, stored, evicted, dropped_damaged, dropped_error;
 	uint64_t moved;                                /* records that were written anew so that the index stays dense */
+	uint64_t not_admitted;                         /* refused by `admission` */
 	uint64_t commits, commit_us_p50, commit_us_p99, commit_us_max;   /* percentiles to a fifth, rounded up */
 	uint64_t purges, purged;                       /* calls of volume_purge(); objects that hard ones took out */
 	/* By the scrub: looked at so far; of these damaged, in dropped_damaged as well; passes, and when the last one ended (s since 1970). */
@@ -177,6 +184,18 @@ bool volume_resume(struct volume *volume);
 /* Look-ups find nothing (true), or again what there is. What was found may be read to its end. */
 void volume_blind(struct volume *volume, bool blind);
 bool volume_is_retired(const struct volume *volume);
+/* ---- owners ----
+ * Objects belong to owners, which are known by name: object_meta.owner is the number of one. Up to 1023 a volume. */
+enum { OWNER_NAME_MAX = 400 };
+/* The number of this name, given now if it has none yet; waits for a commit then. 0: there are too many, or the name is empty
+ * or too long, or cannot be kept: then there is an event. */
+uint16_t volume_owner(struct volume *volume, struct slice name);
+/* When room is needed and owners have more than their quota, objects of the one who is over it most leave first. It may have
+ * more while there is room. 0 bytes: no quota. Owner 0: nobody has a quota any more. */
+void volume_quota(struct volume *volume, uint16_t owner, uint64_t bytes);
+struct owner_stat { const char *name; uint64_t live_bytes, quota_bytes; };     /* quota 0: none. name: as long as the volume */
+/* False: there is no owner of this number. Numbers begin at 1, without gaps unless the index was damaged. */
+bool volume_owner_stat(struct volume *volume, uint16_t owner, struct owner_stat *ret_stat);
 
 /* What proxyd wants kept beside the bytes; opaque to the library except `expires_us` (eviction may prefer the stale). */
 struct object_meta {
@@ -187,7 +206,7 @@ struct object_meta {
 	int64_t expires_us;          /* stored_us + lifetime_us - age_base_us */
 	uint32_t flags;              /* proxyd's own: see proxyd/stored.h */
 	uint16_t status;
-	uint16_t reserved;
+	uint16_t owner;              /* volume_owner(), or 0: nobody's */
 	/* volume_purge_clock() of when its origin was asked: purges from then on concern it. 0: of object_new(). */
 	uint64_t born;
 	/* volume_void_clock() of then. 0: of object_new(). Not kept: it is about what is on its way. */
@@ -262,7 +281,7 @@ uint64_t volume_void_clock(const struct volume *volume);
 /* ---- filling ---- */
 /* A new object in state FILLING with one reference. volume NULL: an object of memory only, never stored (then fill_max
  * does not bound it). head and key_text are copied. body_size: STORE_SIZE_UNKNOWN when not known. RAM_FULL, TOO_LARGE
- * (body or head larger than the volume could ever hold) or FAILED: *ret_object untouched. */
+ * (body or head larger than the volume could ever hold), NOT_ADMITTED or FAILED: *ret_object untouched. */
 enum store_err object_new(struct volume *volume, struct store_key key, struct slice key_text, const struct object_meta *meta,
 	struct slice head, uint64_t body_size, struct object **ret_object);
 /* The next bytes of the body, copied; readers are woken. One appending thread at a time. On an error (TOO_LARGE: more than

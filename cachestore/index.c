@@ -42,7 +42,8 @@ void index_init(struct volume *volume)
 		struct shard *shard = &volume->shards[i];
 
 		pthread_mutex_init(&shard->lock, NULL);
-		shard->free = shard->newest = shard->oldest = shard->hand = NONE;
+		shard->free = NONE;
+		policy_init(shard);
 		shard->slot_count = ENTRIES_FIRST;
 		shard->slots = must(malloc(ENTRIES_FIRST * sizeof(*shard->slots)));
 		memset(shard->slots, 0xff, ENTRIES_FIRST * sizeof(*shard->slots));
@@ -59,6 +60,7 @@ void index_free(struct volume *volume)
 				object_unref(&shard->entries[at].object);
 		free(shard->entries);
 		free(shard->slots);
+		policy_release(shard);
 		pthread_mutex_destroy(&shard->lock);
 	}
 }
@@ -82,8 +84,17 @@ static void slots_make(struct shard *shard, uint32_t count)
 	}
 }
 
-/* A new entry for the key, linked as the newest. Lock held. */
-static struct entry *entry_add(struct volume *volume, struct shard *shard, struct store_key key)
+/* Counts it, or takes it off. */
+static void entry_weigh(struct volume *volume, struct shard *shard, const struct entry *entry, int sign)
+{
+	int64_t weight = sign * (int64_t)entry_weight(entry);
+
+	atomic_fetch_add_explicit(&shard->weight, (uint64_t)weight, memory_order_relaxed);
+	owners_weigh(&volume->owners, entry->owner, weight);
+}
+
+/* A new entry for the key, the policy's too. Lock held. */
+static struct entry *entry_add(struct volume *volume, struct shard *shard, struct store_key key, uint32_t blocks, uint16_t owner)
 {
 	struct entry *entry;
 	uint32_t at = shard->free, *slot;
@@ -102,9 +113,10 @@ static struct entry *entry_add(struct volume *volume, struct shard *shard, struc
 	}
 	entry = &shard->entries[at];
 	slot = index_slot(shard, key);
-	*entry = (struct entry){ .key = key, .chain = *slot, .state = ENTRY_PENDING };
+	*entry = (struct entry){ .key = key, .chain = *slot, .blocks = blocks, .owner = owner, .state = ENTRY_PENDING };
 	*slot = at;
-	sieve_link(shard, at);
+	volume->policy->link(shard, at);
+	entry_weigh(volume, shard, entry, 1);
 	atomic_fetch_add_explicit(&volume->objects, 1, memory_order_relaxed);
 	return entry;
 }
@@ -118,7 +130,8 @@ static struct object *entry_remove(struct volume *volume, struct shard *shard, s
 	while (*link != at)
 		link = &shard->entries[*link].chain;
 	*link = entry->chain;
-	sieve_unlink(shard, at);
+	volume->policy->unlink(shard, at);
+	entry_weigh(volume, shard, entry, -1);
 	ram_unlink(volume, shard, object);
 	*entry = (struct entry){ .state = ENTRY_FREE, .chain = shard->free };
 	shard->free = at;
@@ -142,6 +155,20 @@ void index_clear(struct volume *volume)
 	}
 }
 
+/* Lock held. Another object of the same key takes the entry, and its place with the policy. As entry_remove(). */
+static struct object *entry_renew(struct volume *volume, struct shard *shard, struct entry *entry, uint32_t blocks, uint16_t owner)
+{
+	struct object *object = entry->object;
+
+	ram_unlink(volume, shard, object);
+	entry_weigh(volume, shard, entry, -1);
+	volume->policy->resize(shard, (uint32_t)(entry - shard->entries), blocks);
+	entry->owner = owner;
+	entry_weigh(volume, shard, entry, 1);
+	entry->state = ENTRY_PENDING;
+	return object;
+}
+
 bool index_publish(struct volume *volume, struct object *object, const struct object *over, uint64_t *ret_replaced)
 {
 	struct shard *shard = index_shard(volume, object->key);
@@ -155,11 +182,13 @@ bool index_publish(struct volume *volume, struct object *object, const struct ob
 	if (entry && over && entry->version != over->version)
 		published = false;
 	else {
+		uint32_t blocks = (uint32_t)blocks_of(atomic_load(&object->body->size));
+
 		if (entry) {
 			*ret_replaced = entry->generation;
-			old = entry_remove(volume, shard, entry);
-		}
-		entry = entry_add(volume, shard, object->key);
+			old = entry_renew(volume, shard, entry, blocks, object->meta.owner);
+		} else
+			entry = entry_add(volume, shard, object->key, blocks, object->meta.owner);
 		/* Given under the lock: of two objects of one key the one that stays has the higher number. */
 		entry->generation = atomic_fetch_add(&volume->generation, GENERATION_STEP) + GENERATION_STEP;
 		entry->version = object->version = version_of(entry->generation);
@@ -183,8 +212,8 @@ void index_stored(struct volume *volume, struct object *object, uint32_t blocks)
 	pthread_mutex_lock(&shard->lock);
 	entry = index_find(shard, object->key);
 	if (entry && entry->generation == object->generation) {
+		CHECK(entry->blocks == blocks);
 		entry->state = ENTRY_STORED;
-		entry->blocks = blocks;
 		if (admit) {
 			ram_link(shard, object, bytes);
 			admit = false;
@@ -283,7 +312,7 @@ void index_reserve(struct volume *volume, uint64_t objects)
 	}
 }
 
-uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified)
+uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, uint16_t owner, bool verified)
 {
 	struct shard *shard = index_shard(volume, key);
 	struct entry *entry = index_find(shard, key);
@@ -293,23 +322,22 @@ uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t gene
 		older = entry->generation;
 		entry_remove(volume, shard, entry);
 	}
-	entry = entry_add(volume, shard, key);
+	entry = entry_add(volume, shard, key, blocks, owner);
 	entry->generation = generation;
 	entry->version = version_of(generation);
-	entry->blocks = blocks;
 	entry->state = ENTRY_STORED;
 	entry->verified = verified;
 	return older;
 }
 
 /* Lock held. */
-static enum store_get shard_look(struct shard *shard, struct store_key key, struct slice key_text, struct object **ret_object)
+static enum store_get shard_look(const struct policy *policy, struct shard *shard, struct store_key key, struct slice key_text, struct object **ret_object)
 {
 	struct entry *entry = index_find(shard, key);
 
 	if (!entry)
 		return STORE_MISS;
-	entry->used = true;
+	policy->hit(shard, (uint32_t)(entry - shard->entries));
 	if (!entry->object)
 		return STORE_LOAD;
 	if (!slice_eq(entry->object->key_text, key_text))
@@ -325,7 +353,7 @@ enum store_get index_look(struct volume *volume, struct store_key key, struct sl
 	enum store_get get;
 
 	pthread_mutex_lock(&shard->lock);
-	get = shard_look(shard, key, key_text, ret_object);
+	get = shard_look(volume->policy, shard, key, key_text, ret_object);
 	pthread_mutex_unlock(&shard->lock);
 	return get;
 }
@@ -352,7 +380,7 @@ enum store_get volume_get(struct volume *volume, struct store_key key, struct sl
 		return STORE_MISS;
 	pthread_mutex_lock(&shard->lock);
 	shard->gets++;
-	get = shard_look(shard, key, key_text, ret_object);
+	get = shard_look(volume->policy, shard, key, key_text, ret_object);
 	if (get == STORE_HIT && (*ret_object)->in_memory)
 		shard->hits++;
 	pthread_mutex_unlock(&shard->lock);

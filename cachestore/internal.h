@@ -4,18 +4,21 @@
  *   volume.c   open, close, stat; folder.c the files; start.c how the index comes into use; env.c the LMDB environment;
  *              salvage.c after a crash; scan.c reads all records
  *   object.c   objects and their life; body.c bytes of a body: chunks in memory, extents on disk, waiters
- *   index.c    RAM index: key -> entry; ram.c which whole objects stay in memory; evict.c which leave the disk
+ *   index.c    RAM index: key -> entry; ram.c which whole objects stay in memory; evict.c which leave the disk,
+ *              by policy_*.c; admission.c which are let in
  *   writer.c   the thread that stores (queue, batches); batch.c one batch; gather.c its bodies; clean.c what it moves so that
  *              the index stays dense; loader.c the threads that read
  *   fault.c    what is not stored after all, a volume that is set aside, and its way back
  *   scrub.c    the thread that reads what nobody asks for
  *   pages.c    whether LMDB may walk the pages of an index at all
  *   txn.c      the only file that calls mdb_txn_*; record.c object <-> bytes; blocks.c who owns which block
+ *   owners.c   whose objects: names, numbers, quotas
  *   rules.c    the purges in force; purge.c what callers ask of them; purger.c the thread that counts, drops and tidies
  *
  * Locks, none of which is held while another is taken, but for cleaner->still, which comes before all others:
  *   shard->lock    the entries of a shard, its two SIEVE queues, object->ram_*
  *   body->lock     waiters of a body (wake() is called with it held)
+ *   owners->lock   names of owners; a commit is waited for with it held
  *   blocks->pin_lock, writer->lock, loader->lock, rules->lock, purger->lock, scrub->lock, start->lock */
 #ifndef CACHESTORE_INTERNAL_H
 #define CACHESTORE_INTERNAL_H
@@ -28,6 +31,7 @@
 #include <xxhash.h>
 
 #include "cachestore.h"
+#include "policy.h"
 #include "../conf/check.h"
 
 enum {
@@ -160,10 +164,14 @@ struct entry {
 	uint64_t generation;                    /* where its record lies */
 	uint32_t blocks;                        /* on disk */
 	uint32_t chain;                         /* of the hash slot, or of free entries */
-	uint32_t newer, older;                  /* SIEVE queue of the disk */
 	uint32_t version;                       /* which object: version_of() the generation it was published under */
-	uint8_t state;
-	bool used;                              /* since the hand went by */
+	union {                                 /* the policy's, as `queue` and `uses` */
+		struct { uint32_t newer, older; };
+		uint32_t score;
+	};
+	uint16_t owner;
+	uint8_t queue : 1, uses : 2;
+	uint8_t state : 2;                      /* enum entry_state */
 	bool verified;                          /* the body's checksum was right once since the volume was opened */
 };
 struct shard {
@@ -171,7 +179,9 @@ struct shard {
 	struct entry *entries;
 	uint32_t *slots;
 	uint32_t slot_count, entry_count, entry_room, free;
-	uint32_t newest, oldest, hand;
+	_Atomic uint64_t weight;                /* of the entries that are linked */
+	struct policy_state policy;
+	struct ghosts seen;                     /* keys that were not let in: admission.c */
 	struct object *ram_newest, *ram_oldest, *ram_hand;
 	uint64_t gets, hits;
 } __attribute__((aligned(64)));
@@ -197,7 +207,7 @@ bool index_is_current(struct volume *volume, struct store_key key, uint64_t gene
 uint64_t index_generation(struct volume *volume, struct store_key key, uint32_t *ret_version);
 void index_reserve(struct volume *volume, uint64_t objects);      /* room for so many */
 /* At start only, in order of generation. Returns what it replaced of the same key; 0: nothing. */
-uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, bool verified);
+uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, uint16_t owner, bool verified);
 /* volume_get() without its counters. */
 enum store_get index_look(struct volume *volume, struct store_key key, struct slice key_text, struct object **ret_object);
 bool index_is_verified(struct volume *volume, struct store_key key);
@@ -207,10 +217,8 @@ struct object *index_admit(struct volume *volume, struct object *object);
 
 /* A record to delete. moved: its blocks stay, they are those of the same record at another place. */
 struct doomed { struct store_key key; uint64_t generation; uint32_t blocks; bool moved; };
-/* The next victim of SIEVE, out of the index. False: nothing can be evicted. evict.c */
-bool evict_one(struct volume *volume, struct doomed *ret_victim);
-void sieve_link(struct shard *shard, uint32_t at);         /* as the newest; lock held */
-void sieve_unlink(struct shard *shard, uint32_t at);
+/* The next victim of the policy, out of the index. False: nothing can be evicted. evict.c */
+bool evict_one(struct volume *volume, enum room room, struct doomed *ret_victim);
 
 /* Room for bytes in the RAM tier, by evicting; false: too large. Counted at once. */
 bool ram_reserve(struct volume *volume, uint64_t bytes);
@@ -331,10 +339,14 @@ int txn_each_some(struct env *env, MDB_txn *txn, uint64_t *generation, size_t co
 int txn_put_rule(struct env *env, MDB_txn *txn, const struct rule_row *row, uint64_t clock);
 int txn_each_rule(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct store_key key, struct slice bytes), void *arg);
 int txn_get_clock(struct env *env, MDB_txn *txn, uint64_t *ret_clock);
+/* Names of owners. */
+int txn_put_owner(struct env *env, MDB_txn *txn, struct slice name, uint16_t number);
+int txn_each_owner(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct slice name, uint16_t number), void *arg);
+/* The purges and the owners. */
 int txn_copy_rules(struct env *from, MDB_txn *reading, struct env *to, MDB_txn *writing);
 
 /* ---- threads (writer.c, batch.c, loader.c) ---- */
-enum job_kind { JOB_PUT, JOB_DROP, JOB_RULE, JOB_SYNC };
+enum job_kind { JOB_PUT, JOB_DROP, JOB_RULE, JOB_OWNER, JOB_SYNC };
 struct job {
 	struct job *next;
 	enum job_kind kind;
@@ -346,7 +358,9 @@ struct job {
 	uint64_t replaces;                      /* PUT: what was under the key, and may be on disk; 0: nothing */
 	uint64_t bytes, index_bytes;            /* in queue_bytes; of these: for the index */
 	struct rule_row *rule;                  /* RULE */
-	enum store_err *ret_err;                /* RULE: set before volume_flush() returns; may be NULL */
+	struct slice owner_name;                /* OWNER: borrowed until then */
+	uint16_t owner;
+	enum store_err *ret_err;                /* RULE, OWNER: set before volume_flush() returns; may be NULL */
 	void (*synced)(void *arg, enum store_err err);               /* SYNC */
 	void *arg;
 };
@@ -405,6 +419,7 @@ void writer_push_put(struct volume *volume, struct object *object, uint64_t repl
 void writer_push_drop(struct volume *volume, uint64_t generation);
 /* Takes the row. */
 void writer_push_rule(struct volume *volume, struct rule_row *row, enum store_err *ret_err);
+void writer_push_owner(struct volume *volume, struct slice name, uint16_t number, enum store_err *ret_err);
 void batch_store(struct volume *volume, struct job *jobs);
 /* Writes the bodies of jobs, in the order of the queue, to their extents; sets job->err of those that could not be. gather.c */
 struct gather;
@@ -656,16 +671,18 @@ struct volume {
 	struct shard shards[SHARDS_MAX];
 	uint32_t shard_count;
 	struct start start;
+	const struct policy *policy;
 	struct writer writer;
 	struct loader loader;
 	struct rules rules;
+	struct owners owners;
 	_Atomic uint64_t void_clock, voids[VOID_SLOTS];
 	struct purger purger;
 	struct scrub scrub;
-	_Atomic uint32_t ram_turn, evict_turn;
+	_Atomic uint32_t ram_turn;
 	_Atomic uint64_t generation;            /* the last one given */
 	_Atomic uint64_t objects, ram_bytes, fill_bytes;
-	_Atomic uint64_t hits_disk, puts, stored, evicted, moved, dropped_damaged, dropped_error, commits, commit_us_max;
+	_Atomic uint64_t hits_disk, puts, stored, evicted, moved, dropped_damaged, dropped_error, not_admitted, commits, commit_us_max;
 	_Atomic uint32_t commit_times[COMMIT_TIMES];   /* by quarters of octaves of microseconds */
 	_Atomic uint64_t event_us[EVENT_COUNT];
 	_Atomic uint64_t lost_objects[STORE_LOSS_COUNT], lost_bytes[STORE_LOSS_COUNT], read_errors, set_aside, retries;

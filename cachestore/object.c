@@ -93,6 +93,8 @@ enum store_err object_new(struct volume *volume, struct store_key key, struct sl
 	struct body *body;
 	enum store_err err;
 
+	if (volume && !(meta->flags & volume->config.bookkeeping_flags) && !index_admits(volume, key, body_size))
+		return STORE_NOT_ADMITTED;
 	if (volume && (err = fill_begin(volume, key_text, head, meta->tags, body_size)) != STORE_OK)
 		return err;
 	body = body_new(volume, body_size, false);

@@ -6,7 +6,7 @@
  *    4 u32 head length   8 u32 key length    12 u32 extents
  *   16 u64 key hash, high   24 u64 low   32 u64 body size   40 u64 body checksum   48 u64 head checksum
  *   56 i64 stored  64 i64 age base  72 i64 lifetime  80 i64 stale-while  88 i64 stale-error  96 i64 expires
- *  104 u32 flags of proxyd   108 u16 reserved   110 u16 0
+ *  104 u32 flags of proxyd   108 u16 owner   110 u16 0
  *  112 u64 born   120 u32 tags length   124 u32 0 (for the next fields) */
 #include "internal.h"
 
@@ -59,7 +59,7 @@ void record_encode(const struct record *record, const struct extent *extents, un
 	put64(out + 88, (uint64_t)meta->stale_error_us);
 	put64(out + 96, (uint64_t)meta->expires_us);
 	put32(out + 104, meta->flags);
-	put16(out + 108, meta->reserved);
+	put16(out + 108, meta->owner);
 	put64(out + 112, meta->born);
 	put32(out + 120, (uint32_t)meta->tags.len);
 	for (uint32_t i = 0; i < record->extent_count; i++, at += 8) {
@@ -121,7 +121,7 @@ static void fixed_decode(const unsigned char *in, struct record *ret)
 		.stored_us = (int64_t)get64(in + 56), .age_base_us = (int64_t)get64(in + 64),
 		.lifetime_us = (int64_t)get64(in + 72), .stale_while_us = (int64_t)get64(in + 80),
 		.stale_error_us = (int64_t)get64(in + 88), .expires_us = (int64_t)get64(in + 96),
-		.flags = get32(in + 104), .status = get16(in + 2), .reserved = get16(in + 108),
+		.flags = get32(in + 104), .status = get16(in + 2), .owner = get16(in + 108),
 		.born = get64(in + 112),
 	};
 	ret->extent_count = get32(in + 12);

@@ -10,6 +10,7 @@ struct found {
 	struct store_key key;
 	uint64_t generation;
 	uint32_t blocks;
+	uint16_t owner;
 	enum { FOUND_GOOD, FOUND_OLD, FOUND_CONFLICT, FOUND_DAMAGED, FOUND_OUTSIDE } kind;
 };
 struct scan {
@@ -46,6 +47,7 @@ static int scan_visit(void *arg, uint64_t generation, struct slice bytes)
 	if (record_decode(bytes, generation, UINT32_MAX, &record)) {
 		found.key = record.key;
 		found.blocks = (uint32_t)blocks_of(record.body_size);
+		found.owner = record.meta.owner;
 		if (record.meta.born > scan->born)
 			scan->born = record.meta.born;
 		found.kind = FOUND_GOOD;
@@ -94,7 +96,7 @@ static void scan_index(struct scan *scan, bool verified)
 
 		if (found->kind != FOUND_GOOD && found->kind != FOUND_CONFLICT)
 			continue;
-		older = index_insert(scan->volume, found->key, found->generation, found->blocks, verified);
+		older = index_insert(scan->volume, found->key, found->generation, found->blocks, found->owner, verified);
 		if (older > 0) {
 			found_get(scan, older)->kind = FOUND_OLD;
 			scan->conflicts++;
@@ -199,6 +201,15 @@ static int scan_prepare(struct scan *scan, MDB_txn *txn)
 	return 0;
 }
 
+/* A name that is lost gets another number, and its old objects count for nobody: no reason to set an index aside. */
+static int owner_visit(void *arg, struct slice name, uint16_t number)
+{
+	struct volume *volume = arg;
+
+	owners_load(&volume->owners, number, name);
+	return 0;
+}
+
 int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted)
 {
 	struct scan scan = { .volume = volume };
@@ -217,6 +228,8 @@ int scan_run(struct volume *volume, bool verified, uint64_t *ret_deleted)
 		rc = scan_resolve(&scan, txn);
 	if (rc == 0)
 		rc = scan_rules(&scan, txn);
+	if (rc == 0)
+		rc = txn_each_owner(&volume->env, txn, owner_visit, volume);
 	txn_abort(&txn);
 	atomic_store(&volume->start.records, scan.count);
 	if (rc == 0)

@@ -181,6 +181,8 @@ static void *start_main(void *arg)
 	if (err != STORE_OK && err != STORE_DAMAGED && !atomic_load(&volume->start.stop))
 		volume_fail(volume, err, *why ? why : store_strerror(err));
 	start_end(volume, err == STORE_OK || err == STORE_DAMAGED);
+	if (atomic_load(&volume->ready) && volume->config.started)
+		volume->config.started(volume->config.event_arg);
 	return NULL;
 }
 

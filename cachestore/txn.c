@@ -278,6 +278,39 @@ int txn_get_clock(struct env *env, MDB_txn *txn, uint64_t *ret_clock)
 	return rc;
 }
 
+/* ---- names of owners: misc, "owner" NAME -> u16 ---- */
+enum { OWNER_PREFIX = 5, OWNER_KEY_MAX = OWNER_PREFIX + OWNER_NAME_MAX };
+
+int txn_put_owner(struct env *env, MDB_txn *txn, struct slice name, uint16_t number)
+{
+	char text[OWNER_KEY_MAX];
+	MDB_val key = { OWNER_PREFIX + name.len, text }, value = { sizeof(number), &number };
+
+	CHECK(name.len <= OWNER_NAME_MAX);
+	memcpy(text, "owner", OWNER_PREFIX);
+	memcpy(text + OWNER_PREFIX, name.ptr, name.len);
+	return mdb_put(txn, env->misc, &key, &value, 0);
+}
+
+int txn_each_owner(struct env *env, MDB_txn *txn, int (*visit)(void *arg, struct slice name, uint16_t number), void *arg)
+{
+	MDB_cursor *cursor = NULL;
+	MDB_val key, value;
+	int rc = mdb_cursor_open(txn, env->misc, &cursor);
+
+	while (rc == 0 && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		uint16_t number;
+
+		if (key.mv_size <= OWNER_PREFIX || memcmp(key.mv_data, "owner", OWNER_PREFIX) != 0 || value.mv_size != sizeof(number))
+			continue;
+		memcpy(&number, value.mv_data, sizeof(number));
+		rc = visit(arg, slice_make((const char *)key.mv_data + OWNER_PREFIX, key.mv_size - OWNER_PREFIX), number);
+	}
+	if (cursor)
+		mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 struct rule_copy { struct env *to; MDB_txn *writing; uint64_t clock; };
 
 static int rule_copy_one(void *arg, struct store_key key, struct slice bytes)
@@ -290,6 +323,13 @@ static int rule_copy_one(void *arg, struct store_key key, struct slice bytes)
 	return rc;
 }
 
+static int owner_copy_one(void *arg, struct slice name, uint16_t number)
+{
+	struct rule_copy *copy = arg;
+
+	return name.len <= OWNER_NAME_MAX ? txn_put_owner(copy->to, copy->writing, name, number) : 0;
+}
+
 int txn_copy_rules(struct env *from, MDB_txn *reading, struct env *to, MDB_txn *writing)
 {
 	struct rule_copy copy = { .to = to, .writing = writing };
@@ -297,5 +337,7 @@ int txn_copy_rules(struct env *from, MDB_txn *reading, struct env *to, MDB_txn *
 
 	if (rc == 0 && copy.clock > 0)
 		rc = clock_put(to, writing, copy.clock);
+	if (rc == 0)
+		rc = txn_each_owner(from, reading, owner_copy_one, &copy);
 	return rc == 0 ? txn_each_rule(from, reading, rule_copy_one, &copy) : rc;
 }

@@ -44,6 +44,7 @@ void volume_unref(struct volume *volume)
 	folder_close(&volume->folder);
 	blocks_release(&volume->blocks);
 	rules_release(&volume->rules);
+	owners_release(&volume->owners);
 	free((char *)volume->config.name);
 	free((char *)volume->config.path);
 	free(volume);
@@ -130,10 +131,12 @@ static struct volume *volume_make(const struct store_config *config, const struc
 	volume->map_bytes = geometry->map_bytes;
 	volume->reserve_blocks = geometry->blocks / RESERVE_PART;
 	blocks_init(&volume->blocks, geometry->blocks);
+	volume->policy = policy_find(config->eviction);
 	index_init(volume);
 	writer_init(volume);
 	loader_init(volume);
 	rules_init(&volume->rules, geometry->map_bytes);
+	owners_init(&volume->owners);
 	atomic_store(&volume->void_clock, 1);   /* 0 says nothing */
 	purger_init(volume);
 	scrub_init(volume);
@@ -238,7 +241,7 @@ void volume_stat(struct volume *volume, struct volume_stat *ret_stat)
 		.commit_us_max = atomic_load(&volume->commit_us_max),
 		.purges = atomic_load(&volume->rules.purges), .purged = atomic_load(&volume->rules.purged),
 		.read_errors = atomic_load(&volume->read_errors), .set_aside = atomic_load(&volume->set_aside),
-		.retries = atomic_load(&volume->retries), .failed = atomic_load(&volume->failed),
+		.not_admitted = atomic_load(&volume->not_admitted), .retries = atomic_load(&volume->retries), .failed = atomic_load(&volume->failed),
 		.index_damaged = volume->index_was_damaged || atomic_load(&volume->index_damaged),
 		.scrub_objects = atomic_load(&volume->scrub.objects), .scrub_bytes = atomic_load(&volume->scrub.bytes),
 		.scrub_damaged = atomic_load(&volume->scrub.damaged), .scrub_passes = atomic_load(&volume->scrub.passes),

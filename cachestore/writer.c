@@ -101,6 +101,14 @@ void volume_sync(struct volume *volume, void (*done)(void *arg, enum store_err e
 	job_push(volume, job);
 }
 
+void writer_push_owner(struct volume *volume, struct slice name, uint16_t number, enum store_err *ret_err)
+{
+	struct job *job = must(malloc(sizeof(*job)));
+
+	*job = (struct job){ .kind = JOB_OWNER, .owner_name = name, .owner = number, .ret_err = ret_err };
+	job_push(volume, job);
+}
+
 void volume_flush(struct volume *volume)
 {
 	struct writer *writer = &volume->writer;

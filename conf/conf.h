@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <netinet/in.h>
 
+#include "policies.h"
 #include "slice.h"
 
 struct conf_pos { const char *file; unsigned line, col; };
@@ -54,8 +55,21 @@ struct conf_volume {
 	unsigned io_threads;
 	uint64_t retry;                  /* microseconds */
 	uint64_t scrub, scrub_interval;  /* bytes a second, 0: off; microseconds */
+	enum eviction eviction;
+	enum admission admission;
+	uint64_t admission_over;         /* bytes */
 	unsigned index;                  /* in conf.volumes */
 	unsigned bound;                  /* how many locations are bound to it */
+	struct conf_pos pos;
+};
+
+/* Who is bound to a volume with a quota: a `proxy_cache NAME quota=SIZE`, and what inherits it. */
+struct conf_owner {
+	struct slice name;               /* of the level: "server_name location", "server_name", or "*" for http */
+	struct conf_volume *volume;
+	const struct conf_location *level;   /* where it is written */
+	uint64_t quota;                  /* bytes, > 0 */
+	_Atomic uint16_t number;         /* in the volume: the daemon's; 0 until it is known */
 	struct conf_pos pos;
 };
 
@@ -109,6 +123,7 @@ struct conf_location {
 	void *regex;                     /* pcre2_code *, JIT compiled; NULL for prefix and exact */
 	struct settings set;             /* merged from all levels */
 	struct conf_volume *volume;      /* NULL: no cache */
+	struct conf_owner *owner;        /* NULL: no quota */
 	bool cache_off;                  /* `proxy_cache off` was written (here or outside) */
 	bool cache_named;                /* a volume was named at this or an outer level */
 	struct conf_upstream *upstream;  /* NULL: no proxy_pass */
@@ -164,6 +179,7 @@ struct conf {
 	struct conf_listen *listens; size_t listen_count;
 	struct conf_server **servers; size_t server_count;
 	struct conf_volume **volumes; size_t volume_count;
+	struct conf_owner **owners; size_t owner_count;
 	struct conf_upstream **upstreams; size_t upstream_count;
 	void *priv;                      /* arena and compiled patterns: conf.c's own */
 };

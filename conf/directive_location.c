@@ -5,6 +5,7 @@ void location_inherit(struct conf_location *location, struct conf_location *oute
 {
 	location->set = outer->set;
 	location->volume = outer->volume;
+	location->owner = outer->owner;
 	location->cache_off = outer->cache_off;
 	location->cache_named = outer->cache_named;
 	location->origin_http_1_0 = outer->origin_http_1_0;

@@ -122,6 +122,26 @@ void conf_proxy_http_version(struct load *load, struct scope *scope, const struc
 		load_error(load, st->args[0].pos, "'%.*s' is not spoken to origins: 1.1 or 1.0", SLICE_ARG(version));
 }
 
+static struct conf_owner *owner_new(struct load *load, const struct scope *scope, const struct token *token)
+{
+	struct conf *conf = load->conf;
+	struct conf_owner *owner;
+	struct token size;
+	uint64_t quota = 0;
+
+	if (!parameter_take(token, SLICE("quota"), &size)) {
+		load_error(load, token->pos, "'%.*s' is not understood: write quota=10g", SLICE_ARG(token->text));
+		return NULL;
+	}
+	if (!load_size(load, &size, "1m", "1000t", &quota))
+		return NULL;
+	owner = load_alloc(load, sizeof(*owner));
+	*owner = (struct conf_owner){ .volume = scope->here->volume, .level = scope->here, .quota = quota, .pos = token->pos };
+	conf->owners = load_room(load, conf->owners, conf->owner_count, sizeof(*conf->owners));
+	conf->owners[conf->owner_count++] = owner;
+	return owner;
+}
+
 void conf_proxy_cache(struct load *load, struct scope *scope, const struct statement *st)
 {
 	struct conf *conf = load->conf;
@@ -131,16 +151,22 @@ void conf_proxy_cache(struct load *load, struct scope *scope, const struct state
 
 	if (slice_eq(name->text, SLICE("off"))) {
 		here->volume = NULL;
+		here->owner = NULL;
+		if (st->arg_count > 1)
+			load_error(load, st->args[1].pos, "off has no quota");
 		here->cache_off = true;
 		here->cache_named = false;
 		return;
 	}
 	suggest_start(&near, name->text);
+	here->owner = NULL;
 	for (size_t i = 0; i < conf->volume_count; i++) {
 		if (slice_eq(conf->volumes[i]->name, name->text)) {
 			here->volume = conf->volumes[i];
 			here->cache_off = false;
 			here->cache_named = true;
+			if (st->arg_count > 1)
+				here->owner = owner_new(load, scope, &st->args[1]);
 			return;
 		}
 		suggest_offer(&near, conf->volumes[i]->name);

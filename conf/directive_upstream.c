@@ -63,8 +63,7 @@ struct conf_upstream *upstream_implicit(struct load *load, struct conf_pos pos, 
 	return upstream;
 }
 
-/* The token behind "name=". False: it is not this parameter. */
-static bool parameter(const struct token *token, struct slice name, struct token *ret_value)
+bool parameter_take(const struct token *token, struct slice name, struct token *ret_value)
 {
 	if (!slice_starts(token->text, name) || token->text.len == name.len || token->text.ptr[name.len] != '=')
 		return false;
@@ -106,13 +105,13 @@ static void take_parameter(struct load *load, struct conf_origin *origin, const 
 	struct token value;
 	uint64_t count;
 
-	if (parameter(token, SLICE("weight"), &value)) {
+	if (parameter_take(token, SLICE("weight"), &value)) {
 		if (load_count(load, &value, 1, WEIGHT_MAX, &count))
 			origin->weight = (unsigned)count;
-	} else if (parameter(token, SLICE("max_fails"), &value)) {
+	} else if (parameter_take(token, SLICE("max_fails"), &value)) {
 		if (load_count(load, &value, 0, FAILS_MAX, &count))
 			origin->max_fails = (unsigned)count;
-	} else if (parameter(token, SLICE("fail_timeout"), &value)) {
+	} else if (parameter_take(token, SLICE("fail_timeout"), &value)) {
 		load_time(load, &value, "100ms", "1d", &origin->fail_timeout_us);
 	} else if (slice_eq(token->text, SLICE("backup"))) {
 		origin->backup = true;

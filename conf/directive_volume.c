@@ -1,5 +1,6 @@
-/* volume NAME { path; size; ram; fill_max; io_threads; retry; scrub; scrub_interval; } */
+/* volume NAME { path; size; ram; fill_max; io_threads; retry; scrub; scrub_interval; eviction; admission; } */
 #include "internal.h"
+#include "enums.h"
 
 #define VOLUME_SIZE_MIN "4m"
 #define VOLUME_SIZE_MAX "1000t"
@@ -82,6 +83,43 @@ void conf_scrub(struct load *load, struct scope *scope, const struct statement *
 void conf_scrub_interval(struct load *load, struct scope *scope, const struct statement *st)
 {
 	load_time(load, &st->args[0], "1s", "365d", &scope->volume->scrub_interval);
+}
+
+/* The row of the table, or an error that names all of them. */
+static int load_choice(struct load *load, const struct token *token, const char *what, const struct enum_row *rows, int count)
+{
+	int at = enum_find(rows, count, token->text);
+	char names[128];
+	size_t len = 0;
+
+	for (int i = 0; at < 0 && i < count; i++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i == 0 ? "" : i == count - 1 ? " or " : ", ", rows[i].name.ptr);
+	if (at < 0)
+		load_error(load, token->pos, "'%.*s' is no %s: %s", SLICE_ARG(token->text), what, names);
+	return at;
+}
+
+void conf_eviction(struct load *load, struct scope *scope, const struct statement *st)
+{
+	int at = load_choice(load, &st->args[0], "policy of eviction", eviction_rows, EVICTION_COUNT);
+
+	if (at >= 0)
+		scope->volume->eviction = (enum eviction)at;
+}
+
+void conf_admission(struct load *load, struct scope *scope, const struct statement *st)
+{
+	int at = load_choice(load, &st->args[0], "rule of admission", admission_rows, ADMISSION_COUNT);
+	struct token over;
+
+	if (at >= 0)
+		scope->volume->admission = (enum admission)at;
+	if (at < 0 || st->arg_count == 1)
+		return;
+	if (at == ADMISSION_all || !parameter_take(&st->args[1], SLICE("over"), &over))
+		load_error(load, st->args[1].pos, "'%.*s' is not understood: all, second_hit, or second_hit over=SIZE", SLICE_ARG(st->args[1].text));
+	else
+		load_size(load, &over, "0", "1000t", &scope->volume->admission_over);
 }
 
 void conf_volume(struct load *load, struct scope *scope, const struct statement *st)

@@ -39,6 +39,16 @@ const struct enum_row found_rows[FOUND_COUNT] = {
 #include "tbl/founds.h"
 #undef FOUND
 };
+const struct enum_row eviction_rows[EVICTION_COUNT] = {
+#define EVICTION(name, doc) ROW(name, "", 0, doc)
+#include "tbl/evictions.h"
+#undef EVICTION
+};
+const struct enum_row admission_rows[ADMISSION_COUNT] = {
+#define ADMISSION(name, doc) ROW(name, "", 0, doc)
+#include "tbl/admissions.h"
+#undef ADMISSION
+};
 
 int enum_find(const struct enum_row *rows, int count, struct slice name)
 {

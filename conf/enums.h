@@ -2,6 +2,7 @@
 #ifndef CONF_ENUMS_H
 #define CONF_ENUMS_H
 
+#include "policies.h"
 #include "slice.h"
 
 enum record  {
@@ -58,6 +59,8 @@ extern const struct enum_row nostore_rows[NOSTORE_COUNT];
 extern const struct enum_row end_rows[END_COUNT];
 extern const struct enum_row refusal_rows[REFUSAL_COUNT];
 extern const struct enum_row found_rows[FOUND_COUNT];
+extern const struct enum_row eviction_rows[EVICTION_COUNT];
+extern const struct enum_row admission_rows[ADMISSION_COUNT];
 
 /* Index of the row called `name`, or -1. */
 int enum_find(const struct enum_row *rows, int count, struct slice name);

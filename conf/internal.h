@@ -166,6 +166,8 @@ bool conf_parse_count(struct slice text, uint64_t *ret_count);
 const char *size_text(uint64_t bytes, char out[VALUE_TEXT_MAX]);
 const char *time_text(uint64_t us, char out[VALUE_TEXT_MAX]);
 /* [A-Za-z0-9._-], 1 to max of them. */
+/* The token behind "name=". False: it is not this parameter. */
+bool parameter_take(const struct token *token, struct slice name, struct token *ret_value);
 bool name_is_plain(struct slice name, size_t max);
 
 /* address.c */

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "internal.h"
+#include "enums.h"
 
 void word_print(struct slice word, FILE *out)
 {
@@ -91,8 +92,13 @@ static void level_print(const struct conf_location *here, const char *indent, FI
 		line_print(indent, "targeted_cache_control", here->targeted.len ? here->targeted : SLICE("off"), out);
 	if (here->origin_http_1_0 != outer->origin_http_1_0)
 		fprintf(out, "%sproxy_http_version %s;\n", indent, here->origin_http_1_0 ? "1.0" : "1.1");
-	if (here->volume != outer->volume && here->volume)
-		line_print(indent, "proxy_cache", here->volume->name, out);
+	if ((here->volume != outer->volume || here->owner != outer->owner) && here->volume) {
+		char text[VALUE_TEXT_MAX];
+
+		fprintf(out, "%sproxy_cache ", indent);
+		word_print(here->volume->name, out);
+		fprintf(out, "%s%s;\n", here->owner ? " quota=" : "", here->owner ? size_text(here->owner->quota, text) : "");
+	}
 	if (here->cache_off && !outer->cache_off)
 		fprintf(out, "%sproxy_cache off;\n", indent);
 	if (here->return_code) {
@@ -198,7 +204,11 @@ static void volume_print(const struct conf_volume *volume, FILE *out)
 	fprintf(out, "\tio_threads %u;\n", volume->io_threads);
 	fprintf(out, "\tretry %s;\n", time_text(volume->retry, text));
 	fprintf(out, "\tscrub %s;\n", volume->scrub ? size_text(volume->scrub, text) : "off");
-	fprintf(out, "\tscrub_interval %s;\n}\n", time_text(volume->scrub_interval, text));
+	fprintf(out, "\tscrub_interval %s;\n", time_text(volume->scrub_interval, text));
+	fprintf(out, "\teviction %s;\n\tadmission %s", eviction_rows[volume->eviction].name.ptr, admission_rows[volume->admission].name.ptr);
+	if (volume->admission_over)
+		fprintf(out, " over=%s", size_text(volume->admission_over, text));
+	fputs(";\n}\n", out);
 }
 
 static void upstream_print(const struct conf_upstream *upstream, FILE *out)
@@ -269,6 +279,13 @@ void conf_print(const struct conf *conf, FILE *out)
 		server_print(conf, conf->servers[i], out);
 }
 
+static void rows_print(const char *title, const struct enum_row *rows, int count, FILE *out)
+{
+	fprintf(out, "\n%s:\n", title);
+	for (int i = 0; i < count; i++)
+		fprintf(out, "    %-10s  %s\n", rows[i].name.ptr, rows[i].doc);
+}
+
 void conf_print_help(FILE *out)
 {
 	static const char *const kinds[] = { [SETTING_SIZE] = "SIZE", [SETTING_TIME] = "TIME", [SETTING_COUNT] = "NUMBER",
@@ -285,6 +302,8 @@ void conf_print_help(FILE *out)
 			fprintf(out, "    default: %s%s%s%s%s\n", row->fallback, row->min[0] ? ", from " : "", row->min, row->max[0] ? " to " : "", row->max);
 		fprintf(out, "    %s\n", row->doc);
 	}
+	rows_print("Policies of eviction", eviction_rows, EVICTION_COUNT, out);
+	rows_print("Rules of admission", admission_rows, ADMISSION_COUNT, out);
 	fputs("\nVariables of texts ($name or ${name}):\n", out);
 	template_print_help(out);
 }

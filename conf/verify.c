@@ -122,6 +122,23 @@ static void check_bindings(struct load *load)
 			load_note(load, conf->upstreams[i]->pos, "no proxy_pass names upstream '%.*s'", SLICE_ARG(conf->upstreams[i]->name));
 }
 
+/* Owners are known by the name of the level: that does not change with the order of the file. */
+static void name_owners(struct load *load)
+{
+	struct conf *conf = load->conf;
+
+	for (size_t i = 0; i < conf->owner_count; i++) {
+		struct conf_owner *owner = conf->owners[i];
+
+		owner->name = owner->level->route.len ? owner->level->route : owner->level->outer ? SLICE("_") : SLICE("*");
+		for (size_t other = 0; other < i; other++)
+			if (conf->owners[other]->volume == owner->volume && slice_eq(conf->owners[other]->name, owner->name)
+				&& conf->owners[other]->quota != owner->quota)
+				load_error(load, owner->pos, "'%.*s' has another quota in line %u of %s", SLICE_ARG(owner->name),
+					conf->owners[other]->pos.line, conf->owners[other]->pos.file);
+	}
+}
+
 static void check_listens(struct load *load)
 {
 	struct conf *conf = load->conf;
@@ -163,5 +180,6 @@ void conf_verify(struct load *load)
 		load_error(load, (struct conf_pos){ main_file->name, 0, 0 }, "there is no server: write server { location / { proxy_pass http://127.0.0.1:3000; } }");
 	check_listens(load);
 	check_bindings(load);
+	name_owners(load);
 	check_loops(load);
 }

@@ -74,12 +74,25 @@ static void volume_add(void *arg, const struct conf_volume *v, const struct volu
 	json_array_append_new(arg, volume);
 }
 
+static void owner_add(void *arg, const struct conf_volume *v, const struct owner_stat *o)
+{
+	json_t *owner = json_object();
+
+	json_object_set_new(owner, "volume", text_json(v->name));
+	json_object_set_new(owner, "owner", text_json(slice_str(o->name)));
+#define OWNER_GAUGE(gauge, expression, doc) json_object_set_new(owner, #gauge, json_integer((json_int_t)(expression)));
+#include "tbl/owner_gauges.h"
+#undef OWNER_GAUGE
+	json_array_append_new(arg, owner);
+}
+
 static json_t *volumes(struct daemon *daemon)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *owners = json_array();
 
 	volumes_stat(&daemon->volumes, volume_add, list);
-	return json_pack("{s:b, s:o}", "ok", 1, "volumes", list);
+	volumes_owners(&daemon->volumes, owner_add, owners);
+	return json_pack("{s:b, s:o, s:o}", "ok", 1, "volumes", list, "owners", owners);
 }
 
 /* ---- volume flush ---- */

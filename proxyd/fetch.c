@@ -14,6 +14,7 @@ enum nostore fetch_nostore(enum store_err err)
 	switch (err) {
 	case STORE_OK: return NOSTORE_none;
 	case STORE_TOO_LARGE: return NOSTORE_too_large;
+	case STORE_NOT_ADMITTED: return NOSTORE_second_hit;
 	case STORE_RAM_FULL: return NOSTORE_ram_full;
 	case STORE_QUEUE_FULL: return NOSTORE_queue_full;
 	case STORE_DISK_FULL: case STORE_NO_SPACE: return NOSTORE_disk_full;
@@ -91,6 +92,12 @@ enum nostore fetch_forbidden(struct request *r, const struct http_head *head)
 	enum nostore reason = judge(r, head).reason;
 
 	return reason == NOSTORE_no_freshness || reason == NOSTORE_expired ? NOSTORE_none : reason;
+}
+
+/* In the volume; 0: the site has no quota there. */
+static uint16_t owner_of(const struct request *r)
+{
+	return r->location->owner ? r->location->owner->number : 0;
 }
 
 static struct object_meta meta_of(const struct verdict_store *v, unsigned status, int64_t now_us, bool variant)
@@ -212,6 +219,7 @@ static enum nostore begin_filling(struct request *r, const struct http_head *hea
 		r->first_head = stored_build(&r->arena, head, &all, true, SLICE(""));
 	}
 	struct object_meta meta = meta_of(v, head->status, r->worker->steady_us, spec_len > 0);
+	meta.owner = owner_of(r);
 	meta.born = r->fetch_born;
 	meta.asked = r->fetch_asked;
 	meta.tags = r->tags;
@@ -341,6 +349,7 @@ static struct object *renew(struct request *r, const struct stored_view *view, c
 		return object_ref(r->stale);
 	}
 	struct object_meta meta = meta_of(&v, object_meta(r->stale)->status, r->worker->steady_us, view->spec.len > 0);
+	meta.owner = owner_of(r);
 	meta.flags |= kind;
 	meta.born = r->fetch_born;
 	meta.asked = r->fetch_asked;
@@ -473,7 +482,11 @@ void fetch_take_head(struct request *r, const struct http_head *head)
 	}
 	r->log.nostore = (uint8_t)why;
 	bool remember = is_uncacheable(why) && r->flight;
-	flight_end(&r->flight, remember ? r->worker->now_us + r->location->set.hit_for_miss_time : 0);
+	/* Those who wait ask for it again: one of them fetches it, for all. */
+	if (why == NOSTORE_second_hit && r->flight)
+		flight_repeat(&r->flight);
+	else
+		flight_end(&r->flight, remember ? r->worker->now_us + r->location->set.hit_for_miss_time : 0);
 	begin_passing(r, head, &cc);
 }
 
@@ -486,7 +499,7 @@ void fetch_update_vary_index(struct request *r, const struct object *object)
 	struct vary_index list = { { "", 0 } };
 	struct store_key evicted;
 	bool has_evicted, changed;
-	struct object_meta meta = { .stored_us = r->worker->steady_us, .expires_us = INT64_MAX, .lifetime_us = INT64_MAX / 2,
+	struct object_meta meta = { .stored_us = r->worker->steady_us, .owner = object_meta(object)->owner, .expires_us = INT64_MAX, .lifetime_us = INT64_MAX / 2,
 		.stale_while_us = -1, .stale_error_us = -1, .flags = STORED_VARY_INDEX };
 
 	if (!stored_read(object_head(object), &view))

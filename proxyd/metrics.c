@@ -121,6 +121,38 @@ static void put_volumes(struct daemon *daemon, FILE *out)
 	free(all.rows);
 }
 
+/* Owners are named after paths and patterns: as a label wants them. */
+static void label_put(FILE *out, const char *text)
+{
+	for (; *text; text++)
+		if (*text == '\n')
+			fputs("\\n", out);
+		else {
+			if (*text == '"' || *text == '\\')
+				fputc('\\', out);
+			fputc(*text, out);
+		}
+}
+
+#define OWNER_GAUGE(gauge, expression, doc) \
+static void put_owner_##gauge(void *arg, const struct conf_volume *v, const struct owner_stat *o) \
+{ \
+	fprintf(arg, "proxyd_owner_" #gauge "{volume=\"%.*s\",owner=\"", SLICE_ARG(v->name)); \
+	label_put(arg, o->name); \
+	fprintf(arg, "\"} %" PRIu64 "\n", expression); \
+}
+#include "tbl/owner_gauges.h"
+#undef OWNER_GAUGE
+
+static void put_owners(struct daemon *daemon, FILE *out)
+{
+#define OWNER_GAUGE(name, expression, doc) \
+	put_row(out, "owner_" #name, "", "gauge", doc); \
+	volumes_owners(&daemon->volumes, put_owner_##name, out);
+#include "tbl/owner_gauges.h"
+#undef OWNER_GAUGE
+}
+
 /* ---- answers ---- */
 
 static void answer_make(struct metrics *metrics, struct client *client)
@@ -138,6 +170,7 @@ static void answer_make(struct metrics *metrics, struct client *client)
 		put_counters(metrics->daemon, out);
 		put_gauges(metrics->daemon, out);
 		put_volumes(metrics->daemon, out);
+		put_owners(metrics->daemon, out);
 	} else {
 		fprintf(out, "%s; the page is /metrics\n", status);
 	}

@@ -47,14 +47,19 @@ void volumes_init(struct volumes *volumes)
 	pthread_mutex_init(&volumes->lock, NULL);
 }
 
+static struct volume *row_find(const struct volume_map *map, size_t count, const struct conf_volume *volume)
+{
+	for (size_t i = count; i > 0; i--)
+		if (map->rows[i - 1].key == volume)
+			return map->rows[i - 1].slot->volume;
+	return NULL;
+}
+
 struct volume *volumes_find(struct volumes *volumes, const struct conf_volume *volume)
 {
 	const struct volume_map *map = atomic_load_explicit(&volumes->map, memory_order_acquire);
 
-	for (size_t i = map ? map->count : 0; i > 0; i--)
-		if (map->rows[i - 1].key == volume)
-			return map->rows[i - 1].slot->volume;
-	return NULL;
+	return map ? row_find(map, map->count, volume) : NULL;
 }
 
 /* ---- folders ---- */
@@ -104,6 +109,45 @@ static bool volumes_are_distinct(const struct conf *conf)
 	return ok;
 }
 
+/* ---- owners ---- */
+
+/* Its number in its volume (NULL: in any). One that is still starting does not know yet: slot_started() will. */
+static void owner_number(const struct volume_map *map, struct conf_owner *owner, const struct volume *of)
+{
+	struct volume *volume = row_find(map, map->count, owner->volume);
+
+	if ((!of || of == volume) && atomic_load(&owner->number) == 0 && !volume_is_starting(volume))
+		atomic_store(&owner->number, volume_owner(volume, owner->name));
+}
+
+/* Lock held. Those of the configuration that is shown are in force. */
+static void quotas_set(struct volumes *volumes)
+{
+	const struct volume_map *map = atomic_load(&volumes->map);
+	const struct conf *conf = volumes->shown;
+
+	for (size_t i = 0; map && i < map->count; i++)
+		volume_quota(map->rows[i].slot->volume, 0, 0);
+	for (size_t i = 0; map && conf && i < conf->owner_count; i++)
+		if (conf->owners[i]->number > 0)
+			volume_quota(row_find(map, map->count, conf->owners[i]->volume), conf->owners[i]->number, conf->owners[i]->quota);
+}
+
+/* In the thread of the volume's start, which whoever closes the volume waits for, without the lock. */
+static void slot_started(void *arg)
+{
+	struct volume_slot *slot = arg;
+	const struct volume_map *map;
+
+	pthread_mutex_lock(&slot->all->lock);
+	map = atomic_load(&slot->all->map);
+	for (size_t i = 0; map && slot->volume && i < map->count; i++)
+		for (size_t k = 0; map->rows[i].slot == slot && k < map->rows[i].conf->owner_count; k++)
+			owner_number(map, map->rows[i].conf->owners[k], slot->volume);
+	quotas_set(slot->all);
+	pthread_mutex_unlock(&slot->all->lock);
+}
+
 /* ---- one volume ---- */
 
 static void slot_lost(void *arg, enum store_loss why, const struct store_lost *lost)
@@ -135,10 +179,18 @@ static struct slice plain_key(struct slice key_text, char room[STORE_KEY_MAX])
 }
 
 /* What cannot change while it is open is said, so that nobody waits for it. */
-static void tell_later(const struct conf_volume *volume, const char *what, uint64_t now)
+static void tell_later(const struct conf_volume *volume, const char *what, const char *now)
 {
-	diag(DIAG_warn, "%s:%u:%u: volume '%.*s': the new %s takes effect at the next start; until then it is %lu", volume->pos.file, volume->pos.line,
-		volume->pos.col, SLICE_ARG(volume->name), what, (unsigned long)now);
+	diag(DIAG_warn, "%s:%u:%u: volume '%.*s': the new %s takes effect at the next start; until then it is %s", volume->pos.file, volume->pos.line,
+		volume->pos.col, SLICE_ARG(volume->name), what, now);
+}
+
+static void tell_number_later(const struct conf_volume *volume, const char *what, uint64_t now)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lu", (unsigned long)now);
+	tell_later(volume, what, text);
 }
 
 static struct volume_slot *slot_open(struct volumes *all, const struct conf_volume *volume, enum store_err *ret_err, char why[256])
@@ -146,15 +198,16 @@ static struct volume_slot *slot_open(struct volumes *all, const struct conf_volu
 	struct volume_slot *slot = must(calloc(1, sizeof(*slot)));
 	struct store_config config = { .size = volume->size, .ram = volume->ram, .fill_max = volume->fill_max,
 		.scrub_rate = volume->scrub, .scrub_interval_us = volume->scrub_interval,
+		.eviction = volume->eviction, .admission = volume->admission, .admission_over = volume->admission_over,
 		.io_threads = volume->io_threads, .retry_us = volume->retry, .event = slot_event, .event_arg = slot, .lost = slot_lost,
-		.in_background = true, .bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .unlogged_flags = STORED_VARY_INDEX | STORED_SLICED,
+		.in_background = true, .started = slot_started, .bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .unlogged_flags = STORED_VARY_INDEX | STORED_SLICED,
 		.related = vary_index_keys, .beside = part_key_beside, .purge_text = plain_key };
 
 	uint64_t size = all->heir ? heir_size(all->heir, volume->path) : 0;
 
 	/* The old process reads on with the size that the volume has there. */
 	if (size > 0 && size != volume->size) {
-		tell_later(volume, "size", size);
+		tell_number_later(volume, "size", size);
 		config.size = size;
 	}
 	config.name = slot->name = must(strndup(volume->name.ptr, volume->name.len));
@@ -174,13 +227,17 @@ static void tell_failure(const struct conf_volume *volume, enum store_err err, c
 		*why ? why : store_strerror(err));
 }
 
-#define VOLUME_NUMBERS(X) X(size) X(ram) X(fill_max) X(io_threads) X(retry) X(scrub) X(scrub_interval)
+#define VOLUME_NUMBERS(X) X(size) X(ram) X(fill_max) X(io_threads) X(retry) X(scrub) X(scrub_interval) X(admission_over)
 
 static void tell_what_waits(const struct volume_slot *slot, const struct conf_volume *volume)
 {
-#define X(name) if (slot->opened.name != volume->name) tell_later(volume, #name, slot->opened.name);
+#define X(name) if (slot->opened.name != volume->name) tell_number_later(volume, #name, slot->opened.name);
 	VOLUME_NUMBERS(X)
 #undef X
+	if (slot->opened.eviction != volume->eviction)
+		tell_later(volume, "eviction", eviction_rows[slot->opened.eviction].name.ptr);
+	if (slot->opened.admission != volume->admission)
+		tell_later(volume, "admission", admission_rows[slot->opened.admission].name.ptr);
 }
 
 /* The same folder is the same volume, whatever it is called. */
@@ -266,6 +323,8 @@ bool volumes_add(struct volumes *volumes, const struct conf *conf)
 		ok = ok && slot;
 	}
 	map->count = count;
+	for (size_t i = 0; i < conf->owner_count && ok; i++)
+		owner_number(map, conf->owners[i], NULL);
 	for (size_t i = old ? old->count : 0; i < count && ok; i++)
 		map->rows[i].slot->uses++;
 	if (ok)
@@ -353,10 +412,27 @@ void volumes_release(struct volumes *volumes)
 	pthread_mutex_destroy(&volumes->lock);
 }
 
+void volumes_owners(struct volumes *volumes, void (*show)(void *arg, const struct conf_volume *volume, const struct owner_stat *stat),
+	void *arg)
+{
+	const struct volume_map *map;
+
+	pthread_mutex_lock(&volumes->lock);
+	map = atomic_load(&volumes->map);
+	for (size_t i = 0; map && i < map->count; i++) {
+		struct owner_stat stat;
+
+		for (uint16_t owner = 1; map->rows[i].conf == volumes->shown && volume_owner_stat(map->rows[i].slot->volume, owner, &stat); owner++)
+			show(arg, map->rows[i].key, &stat);
+	}
+	pthread_mutex_unlock(&volumes->lock);
+}
+
 void volumes_show(struct volumes *volumes, const struct conf *conf)
 {
 	pthread_mutex_lock(&volumes->lock);
 	volumes->shown = conf;
+	quotas_set(volumes);
 	pthread_mutex_unlock(&volumes->lock);
 }
 

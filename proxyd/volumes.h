@@ -61,5 +61,8 @@ void volumes_look(struct volumes *volumes, void (*look)(void *arg, const struct 
 /* Any thread: calls show() for each of them. */
 void volumes_stat(struct volumes *volumes,
 	void (*show)(void *arg, const struct conf_volume *volume, const struct volume_stat *stat), void *arg);
+/* The same for each owner of each volume. Levels that have lost their quota are owners still, while their objects are there. */
+void volumes_owners(struct volumes *volumes, void (*show)(void *arg, const struct conf_volume *volume, const struct owner_stat *stat),
+	void *arg);
 
 #endif

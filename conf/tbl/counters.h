@@ -18,6 +18,7 @@ COUNTER(tier_ram,            r->tier == TIER_ram,                 "Answers whose
 COUNTER(tier_disk,           r->tier == TIER_disk,                "Answers whose body came from disk.")
 COUNTER(tier_origin,         r->tier == TIER_origin,              "Answers whose body came from the origin.")
 COUNTER(stored,              r->stored,                           "Objects handed to a volume's writer.")
+COUNTER(not_admitted,        r->nostore == NOSTORE_second_hit,    "Answers that `admission second_hit` kept out of a volume.")
 COUNTER(status_1xx,          r->status >= 100 && r->status < 200, "Requests that ended with a 1xx status: none does, since no change of protocol is passed on.")
 COUNTER(status_2xx,          r->status >= 200 && r->status < 300, "Answers with a 2xx status.")
 COUNTER(status_3xx,          r->status >= 300 && r->status < 400, "Answers with a 3xx status.")

@@ -20,6 +20,7 @@ NOSTORE(partial,        "A 206 or 416 that is no single range of a known place a
 NOSTORE(too_large,      "The body is larger than `object_max`.")
 NOSTORE(ram_full,       "Too many bodies were being fetched at once: `fill_max` was reached.")
 NOSTORE(queue_full,     "The volume's writer was behind: its queue was full.")
+NOSTORE(second_hit,     "It was asked for the first time, and the volume takes what is asked for again: `admission second_hit`.")
 NOSTORE(disk_full,      "The volume or its disk had no room.")
 NOSTORE(disk_error,     "The disk returned an error.")
 NOSTORE(index_full,     "The volume's index map was full.")

@@ -20,6 +20,7 @@ ADVICE(partial,        "Let somebody fetch it whole once: parts are then cut fro
 ADVICE(too_large,      "Raise `object_max` above the size of this body.")
 ADVICE(ram_full,       "Raise `fill_max`, or see why so many bodies were on their way at once.")
 ADVICE(queue_full,     "The disk was slower than the origin: use a faster one, or several volumes.")
+ADVICE(second_hit,     "Nothing: it is stored when it is asked for again. `admission all` stores it at once, for more writes to the disk.")
 ADVICE(disk_full,      "Make room on the disk, or give the volume less than the disk has.")
 ADVICE(disk_error,     "Look at the error log and at the disk.")
 ADVICE(index_full,     "Give the volume more room, or raise the size of the objects that are worth keeping.")

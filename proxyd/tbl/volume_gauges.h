@@ -11,6 +11,7 @@ VOLUME_GAUGE(failed,          gauge,   s->failed,          "1 while the volume i
 VOLUME_GAUGE(stored_total,    counter, s->stored,          "Objects that were committed.")
 VOLUME_GAUGE(evicted_total,   counter, s->evicted,         "Objects that had to leave.")
 VOLUME_GAUGE(moved_total,     counter, s->moved,           "Records that were written anew so that the index stays dense.")
+VOLUME_GAUGE(not_admitted_total, counter, s->not_admitted, "Answers that `admission` kept out.")
 VOLUME_GAUGE(damaged_total,   counter, s->dropped_damaged, "Objects dropped since their checksum was wrong.")
 VOLUME_GAUGE(errors_total,    counter, s->dropped_error,   "Objects dropped since they could not be written, lists of variants too.")
 VOLUME_GAUGE(unstored_disk_full_total, counter, s->lost[STORE_LOSS_disk_full].objects, "Objects that lines of the log said stored and that were not: no room on the disk.")

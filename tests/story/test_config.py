@@ -71,19 +71,19 @@ def test_explain_tells_what_a_request_then_does(cached):
 EVERYTHING = r'''
 user nobody nogroup; worker_processes 3; pid x.pid; node n-1; error_log err.txt info; access_log access.csv;
 metrics 127.0.0.1:0; admin unix:/tmp/proxyd-story.admin 660; connections_max 512; client_header_timeout 1500ms; client_min_rate 0; stream_buffer 1m;
-volume v1 { path v1; size 8m; ram 2m; fill_max 3m; scrub 7m; scrub_interval 36h; }
-volume v2 { path v2; size 4m; }
+volume v1 { path v1; size 8m; ram 2m; fill_max 3m; scrub 7m; scrub_interval 36h; eviction s3fifo; admission second_hit over=64k; }
+volume v2 { path v2; size 4m; admission second_hit; }
 upstream u { keepalive 7; server 127.0.0.1:3000 weight=3 max_fails=2 fail_timeout=7s; server 127.0.0.1:3001 backup; server 127.0.0.1:3002 down; }
 proxy_set_header X-A "a b"; add_header X-Out 'it"s' always; login_cookie sid "other"; trusted_proxy 10.0.0.0/8 ::1 unix:;
 purge_allow 10.0.0.0/8;
 server {
     listen 127.0.0.1:8081 default_server backlog=77; listen unix:/tmp/proxyd-story.sock;
     server_name example.com *.example.org www.example.* ~^api\d+\.test$ _;
-    proxy_cache v1; client_max_body_size 10m;
+    proxy_cache v1 quota=3m; client_max_body_size 10m;
     purge_token "a;token{0123456}"; purge_allow ::1 unix:;
     location = /exact { return 301 https://$host$request_uri; }
     location ^~ /img/ { proxy_pass http://u/pics/; proxy_cache off; proxy_http_version 1.0; }
-    location ~* \.(js|css)$ { proxy_pass http://u; proxy_cache v2; add_header X-B "${scheme}x$args"; store_cookies on; }
+    location ~* \.(js|css)$ { proxy_pass http://u; proxy_cache v2 quota=2m; add_header X-B "${scheme}x$args"; store_cookies on; }
     location / { proxy_pass http://u; proxy_set_header X-C "\"q\" ; } { #"; stale_on_error 90s; }
 }
 server { listen 127.0.0.1:8082; return 404; }
@@ -97,7 +97,7 @@ def test_every_directive_comes_back_from_the_effective_configuration(proxy):
     second = proxy(one.stdout, start=False, folder='again')
     two = second.run('-T', '-c', second.config_path)
     assert (two.returncode, two.stdout) == (0, one.stdout), two.stderr
-    for words in ('weight=3 max_fails=2 fail_timeout=7s', 'client_header_timeout 1500ms', r'it\"s', 'fill_max 3m', '\tscrub 7m;', '\tscrub_interval 36h;', 'backlog=77',
+    for words in ('weight=3 max_fails=2 fail_timeout=7s', 'client_header_timeout 1500ms', r'it\"s', 'fill_max 3m', '\tscrub 7m;', '\tscrub_interval 36h;', 'eviction s3fifo;', '\tproxy_cache v1 quota=3m;', 'proxy_cache v2 quota=2m;', 'admission second_hit over=64k;', 'backlog=77',
                   'trusted_proxy unix:', r'"~^api\\d+\\.test$"', 'proxy_http_version 1.0', 'keepalive 7',
                   'admin unix:/tmp/proxyd-story.admin 0660;', '\tpurge_token "a;token{0123456}";', '\tpurge_allow ::1/128;', '\tpurge_allow unix:;'):
         assert words in one.stdout, one.stdout
