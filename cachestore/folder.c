@@ -141,6 +141,32 @@ refused:
 	return err;
 }
 
+/* For those who only look: nothing is made, locked or changed. */
+enum store_err folder_look(struct folder *folder, const char *path, char why[256])
+{
+	char file[PATH_ROOM];
+	enum store_err err;
+
+	*folder = (struct folder){ .path = path, .marker_fd = -1, .data_fd = -1 };
+	if (access(path, F_OK) != 0 || !folder_path(path, MARKER, file))
+		goto refused;
+	if ((folder->marker_fd = open(file, O_RDONLY | O_CLOEXEC)) < 0 && errno == ENOENT) {
+		folder_why(why, path, "the folder is not a volume's: it has no file '%s'", MARKER);
+		return STORE_NOT_VOLUME;
+	}
+	if (folder->marker_fd < 0)
+		goto refused;
+	if ((err = marker_read(folder, why)) != STORE_OK)
+		return err;
+	if (!folder_path(path, "data", file) || (folder->data_fd = open(file, O_RDONLY | O_CLOEXEC)) < 0)
+		goto refused;
+	return STORE_OK;
+refused:
+	err = open_error(errno);
+	folder_why(why, path, "%s", strerror(errno));
+	return err;
+}
+
 enum store_err folder_mark(struct folder *folder, const char *state)
 {
 	char text[256], boot[40];
