@@ -3,6 +3,7 @@
 #include "daemon.h"
 #include "diag.h"
 #include "notify.h"
+#include "volume_command.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,6 +54,7 @@ static void usage(FILE *out)
 		"  proxyd -c FILE [-t | -T | -d | -s WORD]\n"
 		"  proxyd --listen ADDR --origin URL [--volume DIR:SIZE] [--access-log FILE] [--metrics ADDR] [--workers N]\n"
 		"  proxyd -c FILE ctl WORDS        asks the running daemon: status, volumes, purge; alone it says what there is\n"
+		"  proxyd volume WORDS             looks into a volume's folder, whoever has it open: check, stat, dump, top; --help says more\n"
 		"  proxyd -c FILE explain URL      which server, location, key, volume and origin a URL comes to\n\n", out);
 #define X(name, argument, letter, what, doc) fprintf(out, "  -%c, --%-10s %-9s %s\n", letter, name, what, doc);
 	OPTIONS(X)
@@ -305,9 +307,12 @@ static int options_end(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct arguments args = { 0 };
-	int own = options_end(argc, argv), code = parse(own, argv, &args);
+	int own = options_end(argc, argv), code;
 	struct conf *conf;
 
+	if (argc > 1 && strcmp(argv[1], "volume") == 0)   /* needs no configuration */
+		return volume_command(argc - 1, argv + 1);
+	code = parse(own, argv, &args);
 	if (code >= 0)
 		return code;
 	conf = load(&args, stderr);

@@ -80,7 +80,7 @@ static struct volume_slot *slot_open(struct volumes *all, const struct conf_volu
 	struct volume_slot *slot = must(calloc(1, sizeof(*slot)));
 	struct store_config config = { .size = volume->size, .ram = volume->ram, .fill_max = volume->fill_max,
 		.io_threads = volume->io_threads, .retry_us = volume->retry, .event = slot_event, .event_arg = slot, .lost = slot_lost,
-		.bookkeeping_flags = STORED_VARY_INDEX | STORED_SLICE, .unlogged_flags = STORED_VARY_INDEX | STORED_SLICED,
+		.bookkeeping_flags = STORED_BOOKKEEPING, .unlogged_flags = STORED_VARY_INDEX | STORED_SLICED,
 		.related = vary_index_keys, .beside = part_key_beside, .purge_text = plain_key };
 
 	config.name = slot->name = must(strndup(volume->name.ptr, volume->name.len));
