@@ -50,6 +50,13 @@ static pid_t index_open_by(const char *path)
 	return pid;
 }
 
+static bool lock_is_writable(const char *path)
+{
+	char file[PATH_ROOM];
+
+	return folder_path(path, "index-lock", file) && faccessat(AT_FDCWD, file, R_OK | W_OK, AT_EACCESS) == 0;
+}
+
 static uint64_t file_size(const char *path, const char *name)
 {
 	char file[PATH_ROOM];
@@ -66,6 +73,7 @@ enum store_err inspect_look(const char *path, struct inspect_folder *ret_folder,
 	if (err == STORE_OK) {
 		*ret_folder = (struct inspect_folder){ .format = FORMAT_VERSION, .open_by = index_open_by(path),
 			.data_bytes = file_size(path, "data"), .index_bytes = file_size(path, "index") };
+		ret_folder->may_register = ret_folder->open_by != 0 && lock_is_writable(path);
 		snprintf(ret_folder->state, sizeof(ret_folder->state), "%s",
 			folder.fresh ? "new" : folder.clean ? "clean" : folder.damaged ? "damaged" : "dirty");
 	}
@@ -131,13 +139,6 @@ enum store_err inspect_error(struct inspect *inspect, int rc)
 	return env_error(rc);
 }
 
-static bool may_register(const struct inspect *inspect, const struct inspect_folder *folder)
-{
-	char file[PATH_ROOM];
-
-	return folder->open_by != 0 && folder_path(inspect->path, "index-lock", file) && faccessat(AT_FDCWD, file, R_OK | W_OK, AT_EACCESS) == 0;
-}
-
 static int index_open(struct inspect *inspect, const struct inspect_folder *folder)
 {
 	char file[PATH_ROOM];
@@ -145,7 +146,7 @@ static int index_open(struct inspect *inspect, const struct inspect_folder *fold
 
 	if (folder->index_bytes == 0 || !folder_path(inspect->path, "index", file))
 		return MDB_INVALID;
-	inspect->registered = may_register(inspect, folder);
+	inspect->registered = folder->may_register;
 	inspect->map_pages = folder->index_bytes / PAGE_BYTES;
 	rc = env_make(&inspect->env, file, inspect->map_pages * PAGE_BYTES, MDB_RDONLY | (inspect->registered ? 0 : MDB_NOLOCK));
 	if (rc != 0)

@@ -23,6 +23,7 @@ struct inspect_folder {
 	unsigned format;
 	char state[16];              /* as it was left, or is: clean, dirty (in use, or its daemon was killed), damaged, new */
 	pid_t open_by;               /* a process that has the index open; 0: nobody has */
+	bool may_register;           /* inspect_open() would stand among its readers */
 	uint64_t data_bytes, index_bytes;            /* sizes of the files */
 };
 /* OK; NO_FOLDER, NO_ACCESS, NOT_VOLUME, VERSION, SYSTEM with a sentence in why. Cannot die. */

@@ -11,7 +11,7 @@ enum { LOOK_MS = 50, PATIENCE_MS = 5000 };
 
 struct row {
 	char *upstream, *server, *address;
-	unsigned weight, max_fails;
+	unsigned index, weight, max_fails;   /* index: of the `server` row */
 	bool backup, down;
 	unsigned workers, out;               /* that know of it; of these, those that do not ask it now */
 	int64_t until_us, error_us;          /* since 1970; 0: none */
@@ -62,14 +62,14 @@ static struct row *row_get(struct gathering *gathering, const struct origin_seen
 
 	for (size_t i = 0; i < gathering->count; i++) {
 		row = &gathering->rows[i];
-		if (is_text(row->upstream, seen->upstream->name) && is_text(row->address, seen->addr->text))
+		if (row->index == seen->origin->index && is_text(row->upstream, seen->upstream->name) && is_text(row->address, seen->addr->text))
 			return row;
 	}
 	gathering->rows = must(realloc(gathering->rows, (gathering->count + 1) * sizeof(*gathering->rows)));
 	row = &gathering->rows[gathering->count++];
 	*row = (struct row){ .upstream = must(strndup(seen->upstream->name.ptr, seen->upstream->name.len)),
 		.server = must(strndup(seen->origin->host.ptr, seen->origin->host.len)),
-		.address = must(strndup(seen->addr->text.ptr, seen->addr->text.len)), .weight = seen->origin->weight,
+		.address = must(strndup(seen->addr->text.ptr, seen->addr->text.len)), .index = seen->origin->index, .weight = seen->origin->weight,
 		.max_fails = seen->origin->max_fails, .backup = seen->origin->backup, .down = seen->origin->down };
 	return row;
 }

@@ -62,6 +62,8 @@ static void usage(FILE *out)
 #define X(name, argument, letter, words, what, doc) fprintf(out, "  --%-11s %-7s %-20s %s\n", name, what, words, doc);
 	TOOL_OPTIONS(X)
 #undef X
+	fputs("\nColumns of dump and top; control bytes are \\xHH, a backslash is doubled:\n", out);
+	volume_dump_columns(out);
 	fputs("\nWhat top --by takes:\n", out);
 	volume_top_names(out);
 	fputs("A volume keeps no count of hits: `logaudit top FILE` has the URLs that are asked for most, from the access log.\n\n"
@@ -91,7 +93,7 @@ bool tool_walk(struct volume_tool *tool, void (*visit)(void *arg, const struct i
 	while (more) {
 		err = inspect_next(tool->inspect, visit, arg, &more);
 		if (err != STORE_OK) {
-			tool_tell("%s: damaged: the index cannot be read to its end: %s", tool->dir, inspect_why(tool->inspect));
+			tool_tell("%s: %sthe index cannot be read to its end: %s", tool->dir, err == STORE_DAMAGED ? "damaged: " : "", inspect_why(tool->inspect));
 			return false;
 		}
 		fflush(stdout);
@@ -283,6 +285,22 @@ static int child_run(void *arg)
 	return code;
 }
 
+/* It died of what it read. Without a place among the readers that may be a page that the daemon wrote anew just then. */
+static int tell_death(const struct volume_tool *tool, const struct inspect_folder *before)
+{
+	struct inspect_folder now = *before;
+	char why[256];
+
+	inspect_look(tool->dir, &now, why);
+	if (!before->may_register && now.open_by != 0) {
+		tool_tell("%s: a daemon (process %ld) writes to it faster than it can be read by this user; try again as the user of the daemon", tool->dir,
+			(long)now.open_by);
+		return TOOL_CANNOT;
+	}
+	tool_tell("%s: damaged: the index cannot be read to its end: whoever reads it dies of it", tool->dir);
+	return TOOL_DAMAGE;
+}
+
 static int volume_run(struct volume_tool *tool, int (*run)(struct volume_tool *tool))
 {
 	struct child child = { tool, run };
@@ -298,8 +316,7 @@ static int volume_run(struct volume_tool *tool, int (*run)(struct volume_tool *t
 	case STORE_OK:
 		return code;
 	case STORE_DAMAGED:
-		tool_tell("%s: damaged: the index cannot be read to its end: whoever reads it dies of it", tool->dir);
-		return TOOL_DAMAGE;
+		return tell_death(tool, &folder);
 	default:
 		tool_tell("%s: the process that reads it was ended, or could not be started", tool->dir);
 		return TOOL_CANNOT;

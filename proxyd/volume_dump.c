@@ -54,6 +54,13 @@ static void header_put(FILE *out)
 	fputc('\n', out);
 }
 
+void volume_dump_columns(FILE *out)
+{
+#define DUMP_COLUMN(name, KIND, expression, doc) fprintf(out, "  %-12s %s\n", #name, doc);
+#include "tbl/dump_columns.h"
+#undef DUMP_COLUMN
+}
+
 /* One object as a line of CSV or JSON. */
 static void line_put(FILE *out, struct volume_tool *tool, const struct inspect_object *o)
 {

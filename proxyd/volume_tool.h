@@ -34,6 +34,9 @@ int volume_top(struct volume_tool *tool);
 /* `top --by` names: one a line, with what it is. */
 void volume_top_names(FILE *out);
 
+/* The same for the columns of dump. */
+void volume_dump_columns(FILE *out);
+
 /* Calls visit() for each object, the damaged ones too, the oldest first; standard output is flushed between slices. False:
  * the index cannot be read to its end, which was told. */
 bool tool_walk(struct volume_tool *tool, void (*visit)(void *arg, const struct inspect_object *object), void *arg);

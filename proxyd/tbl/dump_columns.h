@@ -1,7 +1,7 @@
 /* DUMP_COLUMN(name, KIND, expression, doc): a column of `proxyd volume dump`, in CSV and in JSON; over `o`, the object (struct
  * inspect_object), `view`, its kept head (struct stored_view), and `tool`. Append only: scripts count on it.
  * KINDS: U64, I64 (numbers), BOOL (0 or 1; true or false), TEXT (a slice). */
-DUMP_COLUMN(key,          TEXT, o->key_text,                     "The key's text: the URL, and behind a line end (\\\\x0a) what tells variants and parts apart.")
+DUMP_COLUMN(key,          TEXT, o->key_text,                     "The key's text: the URL, and behind a line end (\\x0a) what tells variants and parts apart.")
 DUMP_COLUMN(status,       U64,  o->meta.status,                  "Status of the answer.")
 DUMP_COLUMN(size,         U64,  o->body_size,                    "Bytes of the body.")
 DUMP_COLUMN(stored_us,    I64,  o->meta.stored_us,               "When it was stored, or confirmed by the origin: microseconds since 1970, UTC.")
