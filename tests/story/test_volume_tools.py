@@ -14,7 +14,7 @@ import threading
 
 import pytest
 
-from harness import Client, until
+from harness import Client, until, volume_rows, volume_tool
 from test_purge import admin, ctl          # noqa: F401 (a fixture)
 
 MAX_AGE = ('Cache-Control', 'max-age=600')
@@ -35,20 +35,6 @@ def pages(request, conn):
 
 def stored(daemon, count):
     until(f'{count} objects committed', lambda: daemon.counters()['proxyd_volume_stored_total'] >= count)
-
-
-def tool(daemon, word, *args, code=0, folder='vol', json_out=False):
-    """The output; or, with json_out, what it says."""
-    done = daemon.run('volume', word, *(['--json'] if json_out else []), *map(str, args), folder)
-    assert 'Sanitizer' not in done.stderr and 'broken promise' not in done.stderr, done.stderr
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    return json.loads(done.stdout) if json_out and done.stdout else done.stdout + done.stderr
-
-
-def dumped(daemon, *args, **kw):
-    rows = list(csv.DictReader(io.StringIO(tool(daemon, 'dump', *args, **kw))))
-    assert all(None not in row and None not in row.values() for row in rows)
-    return rows
 
 
 def paths(rows):
@@ -90,9 +76,9 @@ def test_dump_lists_exactly_what_was_stored(filled, live):
     daemon, _ = filled(TARGETS)
     if not live:
         daemon.stop()
-    rows = dumped(daemon)
+    rows = volume_rows(daemon)
     assert paths(rows) == sorted(TARGETS)
-    lines = [json.loads(line) for line in tool(daemon, 'dump', '--json').splitlines()]
+    lines = [json.loads(line) for line in volume_tool(daemon, 'dump', '--json').splitlines()]
     assert [line['key'] for line in lines] == [row['key'] for row in rows]
     for row, line in zip(rows, lines):
         target = row['key'].removeprefix(KEY)
@@ -109,24 +95,24 @@ def test_dump_lists_exactly_what_was_stored(filled, live):
 
 def test_filters(filled):
     daemon, _ = filled(TARGETS)
-    assert paths(dumped(daemon, '--url-prefix', f'{KEY}/1')) == sorted(t for t in TARGETS if t.startswith('/1'))
-    assert paths(dumped(daemon, '--tag', 'even')) == sorted(t for t in TARGETS if len(t) % 2 == 0)
-    assert paths(dumped(daemon, '--tag', 'even', '--url-prefix', f'{KEY}/1')) == sorted(
+    assert paths(volume_rows(daemon, '--url-prefix', f'{KEY}/1')) == sorted(t for t in TARGETS if t.startswith('/1'))
+    assert paths(volume_rows(daemon, '--tag', 'even')) == sorted(t for t in TARGETS if len(t) % 2 == 0)
+    assert paths(volume_rows(daemon, '--tag', 'even', '--url-prefix', f'{KEY}/1')) == sorted(
         t for t in TARGETS if len(t) % 2 == 0 and t.startswith('/1'))
-    assert dumped(daemon, '--tag', 'eve') == [] and dumped(daemon, '--expired') == []
-    assert paths(dumped(daemon, '--key', 'HTTP://SITE.test:80/1x')) == []        # a key is compared as it is
-    assert paths(dumped(daemon, '--key', f'{KEY}/1x')) == ['/1x']
-    one = dumped(daemon, '--key', f'{KEY}/1x')[0]
-    assert paths(dumped(daemon, '--generation', one['generation'])) == ['/1x']
+    assert volume_rows(daemon, '--tag', 'eve') == [] and volume_rows(daemon, '--expired') == []
+    assert paths(volume_rows(daemon, '--key', 'HTTP://SITE.test:80/1x')) == []        # a key is compared as it is
+    assert paths(volume_rows(daemon, '--key', f'{KEY}/1x')) == ['/1x']
+    one = volume_rows(daemon, '--key', f'{KEY}/1x')[0]
+    assert paths(volume_rows(daemon, '--generation', one['generation'])) == ['/1x']
 
 
 def test_what_is_expired_is_told_by_the_clock(filled, clock):
     daemon, _ = filled(TARGETS[:10], clock=clock)
     clock.passes(599)
-    assert dumped(daemon, '--expired') == []
+    assert volume_rows(daemon, '--expired') == []
     clock.passes(2)
-    assert len(dumped(daemon, '--expired')) == 10 and {row['fresh'] for row in dumped(daemon)} == {'0'}
-    stat = tool(daemon, 'stat', json_out=True)
+    assert len(volume_rows(daemon, '--expired')) == 10 and {row['fresh'] for row in volume_rows(daemon)} == {'0'}
+    stat = volume_tool(daemon, 'stat', json_out=True)
     assert (stat['expired'], stat['expired_share']) == (10, 1.0)
     assert stat['age_us_newest'] >= 601_000_000
 
@@ -134,9 +120,9 @@ def test_what_is_expired_is_told_by_the_clock(filled, clock):
 def test_purges_in_force_are_shown_for_what_they_concern(filled):
     daemon, _ = filled(TARGETS[:10])
     ctl(daemon, 'purge', 'tag', 'even')
-    soft = {row['key'].removeprefix(KEY): row['purged'] for row in dumped(daemon)}
+    soft = {row['key'].removeprefix(KEY): row['purged'] for row in volume_rows(daemon)}
     assert soft == {t: 'soft' if len(t) % 2 == 0 else '' for t in TARGETS[:10]}
-    stat = tool(daemon, 'stat', json_out=True)
+    stat = volume_tool(daemon, 'stat', json_out=True)
     assert stat['purge_rules'] == 1 and stat['purged'] == sum(len(t) % 2 == 0 for t in TARGETS[:10])
     assert [(r['kind'], r['mode'], r['text']) for r in stat['purges_in_force']] == [('tag', 'soft', 'even')]
 
@@ -144,7 +130,7 @@ def test_purges_in_force_are_shown_for_what_they_concern(filled):
 def test_stat_says_what_the_daemon_says(filled):
     daemon, _ = filled(TARGETS)
     volume = ctl(daemon, 'volumes')['volumes'][0]
-    stat = tool(daemon, 'stat', json_out=True)
+    stat = volume_tool(daemon, 'stat', json_out=True)
     assert stat['open_by'] == daemon.process.pid and stat['state'] == 'dirty'
     assert (stat['objects'], stat['live_bytes'], stat['data_bytes']) == (volume['objects'], volume['live_bytes'], volume['data_bytes'])
     assert stat['objects'] == len(TARGETS) and stat['damaged'] == 0
@@ -155,7 +141,7 @@ def test_stat_says_what_the_daemon_says(filled):
     assert stat['by_status'] == [{'name': '200', 'objects': 60, 'bytes': sum(sizes)}]
     assert stat['by_host'] == [{'name': 'site.test', 'objects': 60, 'bytes': sum(sizes)}]
     daemon.stop()
-    closed = tool(daemon, 'stat', json_out=True)
+    closed = volume_tool(daemon, 'stat', json_out=True)
     assert closed['state'] == 'clean' and closed['open_by'] == 0
     for name in ('objects', 'live_bytes', 'body_bytes', 'blocks', 'blocks_used', 'extents_max', 'free_runs', 'pages'):
         assert closed[name] == stat[name], name
@@ -164,20 +150,20 @@ def test_stat_says_what_the_daemon_says(filled):
     assert sum(row['runs'] for row in runs) == closed['free_runs']
     assert sum(row['runs'] * row['blocks_from'] for row in runs) <= closed['blocks'] - closed['blocks_used'] \
         < sum(row['runs'] * row['blocks_from'] * 2 for row in runs)
-    text = tool(daemon, 'stat')
+    text = volume_tool(daemon, 'stat')
     assert re.search(r'objects +60 ', text) and 'By content type' in text and 'image/png' in text
 
 
 def test_top_has_the_most_first(filled):
     daemon, _ = filled(TARGETS)
     sizes = sorted((len(body_of(t)) for t in TARGETS), reverse=True)
-    rows = list(csv.DictReader(io.StringIO(tool(daemon, 'top', '--count', 7))))
+    rows = list(csv.DictReader(io.StringIO(volume_tool(daemon, 'top', '--count', 7))))
     assert [int(row['size']) for row in rows] == sizes[:7]
-    oldest = list(csv.DictReader(io.StringIO(tool(daemon, 'top', '--by', 'age', '--count', 1))))
+    oldest = list(csv.DictReader(io.StringIO(volume_tool(daemon, 'top', '--by', 'age', '--count', 1))))
     assert oldest[0]['key'] == KEY + TARGETS[0]
-    odd = [json.loads(line) for line in tool(daemon, 'top', '--json', '--tag', 'odd', '--count', 1000).splitlines()]
+    odd = [json.loads(line) for line in volume_tool(daemon, 'top', '--json', '--tag', 'odd', '--count', 1000).splitlines()]
     assert [row['size'] for row in odd] == sorted((len(body_of(t)) for t in TARGETS if len(t) % 2), reverse=True)
-    assert 'logaudit top' in tool(daemon, 'top', '--by', 'hits', code=2)
+    assert 'logaudit top' in volume_tool(daemon, 'top', '--by', 'hits', code=2)
 
 
 # ---- bodies ----
@@ -190,7 +176,7 @@ def test_the_body_of_one_object(filled):
         for target in TARGETS[:20]:
             done = run_raw(daemon, 'volume', 'dump', 'vol', '--body', '--key', KEY + target)
             assert (done.returncode, done.stdout) == (0, body_of(target)), done.stderr
-    assert 'no such object' in tool(daemon, 'dump', '--body', '--key', KEY + '/none', code=1)
+    assert 'no such object' in volume_tool(daemon, 'dump', '--body', '--key', KEY + '/none', code=1)
 
 
 def run_raw(daemon, *args):
@@ -205,10 +191,10 @@ def test_variants_of_one_url_are_told_apart_by_their_number(filled):
     for kind in ('a', 'b'):
         daemon.get('/v', headers=[('X-Kind', kind)])
     daemon.records(2)
-    until('both, and their list', lambda: len(dumped(daemon)) == 3)
-    rows = dumped(daemon, '--key', f'{KEY}/v')
+    until('both, and their list', lambda: len(volume_rows(daemon)) == 3)
+    rows = volume_rows(daemon, '--key', f'{KEY}/v')
     assert sorted('vary_index' in row['flags'].split() for row in rows) == [False, False, True]
-    said = tool(daemon, 'dump', '--body', '--key', f'{KEY}/v', code=1)
+    said = volume_tool(daemon, 'dump', '--body', '--key', f'{KEY}/v', code=1)
     variants = [row['generation'] for row in rows if 'variant' in row['flags'].split()]
     assert len(variants) == 2 and all(number in said for number in variants)
     assert {run_raw(daemon, 'volume', 'dump', 'vol', '--body', '--generation', number).stdout for number in variants} == {b'kind a', b'kind b'}
@@ -222,12 +208,12 @@ def test_check_finds_nothing_in_what_the_daemon_left(filled):
     for stop in (False, True):
         if stop:
             daemon.stop()
-        found = tool(daemon, 'check', json_out=True)
+        found = volume_tool(daemon, 'check', json_out=True)
         assert found['ok'] and found['damage'] == [] and found['read_to_the_end']
         assert (found['objects'], found['bodies'], found['purge_rules']) == (60, 60, 1)
         assert found['body_bytes'] == sum(len(body_of(t)) for t in TARGETS)
-    assert 'vol: whole: 60 objects' in tool(daemon, 'check', '--rate', '100m')
-    assert tool(daemon, 'check', '--no-bodies', json_out=True)['bodies'] == 0
+    assert 'vol: whole: 60 objects' in volume_tool(daemon, 'check', '--rate', '100m')
+    assert volume_tool(daemon, 'check', '--no-bodies', json_out=True)['bodies'] == 0
 
 
 def test_check_finds_nothing_while_the_daemon_turns_the_volume_over(filled):
@@ -253,10 +239,10 @@ def test_check_finds_nothing_while_the_daemon_turns_the_volume_over(filled):
         turned = 0
         while turned < 5 and not failed:          # times that objects left during a check
             before = daemon.counters()['proxyd_volume_evicted_total']
-            found = tool(daemon, 'check', json_out=True)
+            found = volume_tool(daemon, 'check', json_out=True)
             assert found['ok'], found
-            dumped(daemon)
-            stat = tool(daemon, 'stat', json_out=True)
+            volume_rows(daemon)
+            stat = volume_tool(daemon, 'stat', json_out=True)
             assert stat['damaged'] == 0 and stat['pages_lost'] == 0
             turned += daemon.counters()['proxyd_volume_evicted_total'] > before
     finally:
@@ -289,14 +275,14 @@ def marked(request, conn):
 def test_a_damaged_body_is_named(filled):
     daemon, _ = filled(MARKED, handler=marked)
     daemon.stop()
-    number = dumped(daemon, '--key', f'{KEY}/page-07')[0]['generation']
+    number = volume_rows(daemon, '--key', f'{KEY}/page-07')[0]['generation']
     flip(daemon, 'data', b'body of /page-07.' * 3)
-    found = tool(daemon, 'check', code=1, json_out=True)
+    found = volume_tool(daemon, 'check', code=1, json_out=True)
     assert not found['ok'] and found['read_to_the_end'] and found['bodies'] == 19
     assert found['damage'] == [{'generation': int(number), 'key': f'{KEY}/page-07', 'what': 'the checksum of its body is wrong'}]
-    said = tool(daemon, 'check', code=1)
+    said = volume_tool(daemon, 'check', code=1)
     assert f'damaged: generation {number} {KEY}/page-07: the checksum of its body is wrong' in said
-    tool(daemon, 'check', '--no-bodies')
+    volume_tool(daemon, 'check', '--no-bodies')
     done = run_raw(daemon, 'volume', 'dump', 'vol', '--body', '--key', f'{KEY}/page-07')
     assert done.returncode == 1 and done.stdout == b'' and b'checksum of its body is wrong' in done.stderr
     assert run_raw(daemon, 'volume', 'dump', 'vol', '--body', '--key', f'{KEY}/page-08').stdout == b'body of /page-08.' * 500
@@ -306,19 +292,19 @@ def test_a_damaged_record_is_named(filled):
     daemon, _ = filled(MARKED, handler=marked)
     daemon.stop()
     flip(daemon, 'index', b'/page-11', offset=7)          # old pages have it, too
-    found = tool(daemon, 'check', code=1, json_out=True)
+    found = volume_tool(daemon, 'check', code=1, json_out=True)
     assert [row['key'] for row in found['damage']] == [f'{KEY}/page-10'] and 'checksum is wrong' in found['damage'][0]['what']
     assert found['objects'] == 20 and found['bodies'] == 19
-    said = tool(daemon, 'dump', code=1)
+    said = volume_tool(daemon, 'dump', code=1)
     assert said.count('damaged: generation') == 1 and f'{KEY}/page-12,200,' in said
-    assert 'damaged: generation' in tool(daemon, 'stat', code=1)
+    assert 'damaged: generation' in volume_tool(daemon, 'stat', code=1)
 
 
 def test_a_short_data_file_is_named(filled):
     daemon, _ = filled(MARKED, handler=marked)
     daemon.stop()
     os.truncate(os.path.join(daemon.tmp, 'vol', 'data'), 8192)
-    found = tool(daemon, 'check', code=1, json_out=True)
+    found = volume_tool(daemon, 'check', code=1, json_out=True)
     assert len(found['damage']) >= 17 and {row['what'] for row in found['damage']} == {'its body lies beyond the end of the data file'}
 
 
@@ -341,7 +327,7 @@ def test_a_damaged_index_is_an_answer_and_not_a_crash(filled, damage):
     if damage == 'gone':
         os.unlink(path)
     for word in ('check', 'stat', 'dump', 'top'):
-        said = tool(daemon, word, code=1)
+        said = volume_tool(daemon, word, code=1)
         assert 'damaged' in said and 'vol' in said, (word, said)
 
 
@@ -352,7 +338,7 @@ def test_no_byte_of_a_closed_volume_changes(filled):
     daemon.stop()
     before = fingerprint(daemon)
     for word in ('check', 'stat', 'dump', 'top'):
-        tool(daemon, word)
+        volume_tool(daemon, word)
     run_raw(daemon, 'volume', 'dump', 'vol', '--body', '--key', KEY + TARGETS[3])
     assert fingerprint(daemon) == before
     daemon.start()
@@ -393,17 +379,17 @@ def test_what_is_no_volume(filled, tmp_path):
     daemon, _ = filled(['/a'])
     daemon.stop()
     for word in ('check', 'stat', 'dump', 'top'):
-        assert 'No such file or directory' in tool(daemon, word, folder='nowhere', code=2)
-        assert "is not a volume's" in tool(daemon, word, folder='.', code=2)
+        assert 'No such file or directory' in volume_tool(daemon, word, folder='nowhere', code=2)
+        assert "is not a volume's" in volume_tool(daemon, word, folder='.', code=2)
     marker = os.path.join(daemon.tmp, 'vol', 'volume')
     with open(marker, 'r+b') as f:
         text = f.read()
         f.seek(0)
         f.write(re.sub(rb'format \d', b'format 9', text))
-    assert 'format 9' in tool(daemon, 'stat', code=2) or 'format version 9' in tool(daemon, 'stat', code=2)
+    assert 'format 9' in volume_tool(daemon, 'stat', code=2) or 'format version 9' in volume_tool(daemon, 'stat', code=2)
     with open(marker, 'wb') as f:
         f.write(b'something else\n')
-    assert "not a volume's" in tool(daemon, 'stat', code=2)
+    assert "not a volume's" in volume_tool(daemon, 'stat', code=2)
 
 
 @pytest.mark.parametrize('words, says', [
