@@ -1,5 +1,7 @@
 """Fixtures: `proxy` starts daemons and `origin` servers; both are stopped, and judged, when the story is over."""
 import os
+import shutil
+import tempfile
 
 import pytest
 
@@ -59,6 +61,14 @@ def disk(tmp_path):
     if not os.path.exists(os.path.join(harness.SHIMS, 'disk.so')):
         pytest.skip(f'no {harness.SHIMS}/disk.so (make story builds it)')
     return harness.Disk(tmp_path)
+
+
+@pytest.fixture
+def admin():
+    """A path for the directive of the same name: short, as such paths have to be."""
+    folder = tempfile.mkdtemp(prefix='story')
+    yield os.path.join(folder, 'admin')
+    shutil.rmtree(folder)
 
 
 @pytest.hookimpl(tryfirst=True, hookwrapper=True)

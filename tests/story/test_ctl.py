@@ -5,12 +5,12 @@ import threading
 import pytest
 
 from harness import Client, site, until
-from test_purge import admin, ctl          # noqa: F401 (a fixture)
+from test_purge import ctl
 
 FRESH = ('Cache-Control', 'max-age=600')
 
 
-def upstream(servers, admin, more='', workers=1, cache=True):    # noqa: F811
+def upstream(servers, admin, more='', workers=1, cache=True):  
     rows = ' '.join(f'server {s};' for s in servers)
     return site('backend', workers=workers, http=f'admin unix:{admin}; upstream backend {{ {rows} }}', more=more, cache=cache)
 
@@ -29,7 +29,7 @@ def closed_port(origin):
 
 # ---- volumes ----
 
-def test_volumes_says_all_numbers_as_the_metrics_do(cached, admin):       # noqa: F811
+def test_volumes_says_all_numbers_as_the_metrics_do(cached, admin):     
     daemon, _ = cached(headers=[FRESH], body=b'x' * 5000, http=f'admin unix:{admin};')
     for n in range(20):
         daemon.get(f'/{n % 10}')
@@ -45,7 +45,7 @@ def test_volumes_says_all_numbers_as_the_metrics_do(cached, admin):       # noqa
     assert volume['sites'] == ['site.test /'] and volume['wrong'] == []
 
 
-def test_volumes_names_each_site_that_is_bound(proxy, origin, admin):      # noqa: F811
+def test_volumes_names_each_site_that_is_bound(proxy, origin, admin):    
     o = origin()
     daemon = proxy(site(o, http=f'admin unix:{admin}; volume other {{ path other; size 4m; }}', more=f'''
         location /pictures/ {{ proxy_pass http://{o.address}; proxy_cache other; }}
@@ -55,7 +55,7 @@ def test_volumes_names_each_site_that_is_bound(proxy, origin, admin):      # noq
     assert [v['bound_sites'] for v in volumes.values()] == [len(v['sites']) for v in volumes.values()]
 
 
-def test_volumes_says_what_is_wrong(cached, admin):        # noqa: F811
+def test_volumes_says_what_is_wrong(cached, admin):      
     daemon, _ = cached(headers=[FRESH], body=b'mark' * 2000, http=f'admin unix:{admin};')
     daemon.get('/a')
     daemon.records(1)
@@ -75,7 +75,7 @@ def test_volumes_says_what_is_wrong(cached, admin):        # noqa: F811
 
 # ---- origins ----
 
-def test_origins_counts_tries_as_the_log_does(proxy, origin, admin):       # noqa: F811
+def test_origins_counts_tries_as_the_log_does(proxy, origin, admin):     
     a, b, dead = origin(), origin(), closed_port(origin)
     daemon = proxy(upstream([f'{a.address} weight=3', b.address, f'{dead} max_fails=2 fail_timeout=60s', f'{a.address} backup'], admin, cache=False))
     for n in range(24):
@@ -93,7 +93,7 @@ def test_origins_counts_tries_as_the_log_does(proxy, origin, admin):       # noq
     assert seen[a.address, True]['backup'] is True and len(rows) == 4
 
 
-def test_origins_that_are_down_single_or_busy(proxy, origin, admin):       # noqa: F811
+def test_origins_that_are_down_single_or_busy(proxy, origin, admin):     
     o, other, dead = origin(lambda request, conn: (conn.origin.pass_gate(), conn.reply())), origin(), closed_port(origin)
     daemon = proxy(upstream([o.address, f'{other.address} down'], admin, more=f'location /dead {{ proxy_pass http://{dead}; proxy_cache main; }}'))
     o.gate()
@@ -112,7 +112,7 @@ def test_origins_that_are_down_single_or_busy(proxy, origin, admin):       # noq
     assert (seen[dead]['state'], seen[dead]['failures'], seen[dead]['last_error']) == ('up', 1, 'connect_refused')   # there is no other
 
 
-def test_origins_forgets_nothing_at_a_reload(proxy, origin, admin):        # noqa: F811
+def test_origins_forgets_nothing_at_a_reload(proxy, origin, admin):      
     o = origin()
     config = upstream([o.address], admin)
     daemon = proxy(config)
@@ -124,7 +124,7 @@ def test_origins_forgets_nothing_at_a_reload(proxy, origin, admin):        # noq
 
 
 @pytest.mark.parametrize('workers', [1, 3])
-def test_origins_does_not_hold_up_the_end(proxy, origin, admin, workers):  # noqa: F811
+def test_origins_does_not_hold_up_the_end(proxy, origin, admin, workers):
     """Workers that have ended do not answer any more: who asks is told so, and the daemon ends."""
     o = origin(lambda request, conn: (conn.origin.pass_gate(), conn.reply()))
     daemon = proxy(upstream([o.address], admin, workers=workers))

@@ -2,9 +2,7 @@
 but not used without asking the origin. A purge holds from the moment it is acknowledged, for what is on its way, too."""
 import json
 import os
-import shutil
 import socket
-import tempfile
 import threading
 
 import pytest
@@ -29,14 +27,6 @@ def versioned(request, conn):
     if 'vary' in request.target:
         headers.append(('Vary', 'Accept-Language'))
     conn.reply(headers=headers, body=f'{path} {number}')
-
-
-@pytest.fixture
-def admin():
-    """The socket's path: short, as such paths have to be."""
-    folder = tempfile.mkdtemp(prefix='story')
-    yield os.path.join(folder, 'admin')
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

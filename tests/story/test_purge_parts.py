@@ -2,7 +2,7 @@
 import pytest
 
 from files import File, bytes_of
-from test_purge import FRESH, admin, purged, url     # two of them fixtures
+from test_purge import FRESH, purged, url     # one of them a fixture
 
 
 def read_all(daemon, path, *ranges):

@@ -15,7 +15,7 @@ import threading
 import pytest
 
 from harness import Client, until, volume_rows, volume_tool
-from test_purge import admin, ctl          # noqa: F401 (a fixture)
+from test_purge import ctl
 
 MAX_AGE = ('Cache-Control', 'max-age=600')
 KEY = 'http://site.test'
@@ -53,7 +53,7 @@ def fingerprint(daemon):
 
 
 @pytest.fixture
-def filled(cached, admin):                 # noqa: F811
+def filled(cached, admin):               
     """filled(targets) -> (daemon, origin): these pages are stored, and committed."""
     def make(targets, handler=pages, **kw):
         daemon, o = cached(handler, http=f'admin unix:{admin};', **kw)
