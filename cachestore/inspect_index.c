@@ -77,8 +77,11 @@ static int count_look(void *arg, MDB_txn *txn)
 	memset(count->seen, 0, count->inspect->map_pages / 8 + 1);
 	if ((rc = count_tables(count, txn)) == 0)
 		rc = mdb_cursor_open(txn, FREE_TABLE, &cursor);
-	while (rc == 0 && (rc = mdb_cursor_get(cursor, &name, &value, MDB_NEXT)) == 0)
+	while (rc == 0 && (rc = mdb_cursor_get(cursor, &name, &value, MDB_NEXT)) == 0) {
 		count_free_row(count, value, pages);
+		if (count->index->wrong + count->index->free > 2 * pages)   /* pages that point in circles */
+			rc = MDB_CORRUPTED;
+	}
 	if (cursor)
 		mdb_cursor_close(cursor);
 	count->index->untouched = count->index->map - pages;

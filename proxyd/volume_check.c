@@ -149,6 +149,16 @@ static bool index_check(struct check *check)
 	return true;
 }
 
+/* When no commit came meanwhile there are as many as the index counts. */
+static void count_check(struct check *check)
+{
+	struct inspect_index now;
+
+	if (inspect_index(check->tool->inspect, &now) == STORE_OK && now.commit == check->index.commit && now.records != check->objects)
+		damage(check, 0, slice_make(NULL, 0), "the index counts %llu records, and %llu are there", (unsigned long long)now.records,
+			(unsigned long long)check->objects);
+}
+
 static void show(struct check *check, bool whole)
 {
 	char objects[32], bodies[32], bytes[32], found[32];
@@ -180,8 +190,10 @@ int volume_check(struct volume_tool *tool)
 	inspect_look(tool->dir, &folder, why);
 	check.blocks = inspect_blocks_new(folder.data_bytes);
 	whole = index_check(&check) && tool_walk(tool, object_check, &check);
-	if (whole)
+	if (whole) {
+		count_check(&check);
 		inspect_rules(tool->inspect, rule_check, &check);
+	}
 	progress(&check, true);
 	show(&check, whole);
 	inspect_blocks_free(&check.blocks);

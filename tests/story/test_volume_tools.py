@@ -331,6 +331,47 @@ def test_a_damaged_index_is_an_answer_and_not_a_crash(filled, damage):
         assert 'damaged' in said and 'vol' in said, (word, said)
 
 
+def harm(data, used, r):
+    """One of the ways a disk harms a file: bits, bytes in a page's head, a page of rubbish, a page of another place."""
+    page = r.randrange(0, used, 4096)
+    kind = r.randrange(4)
+    if kind == 0:
+        for _ in range(r.choice([1, 3, 30])):
+            data[r.randrange(used)] ^= 1 << r.randrange(8)
+    elif kind == 1:
+        for _ in range(4):
+            data[page + r.randrange(200)] = r.choice([0, 1, 255])
+    elif kind == 2:
+        data[page:page + 4096] = r.randbytes(4096)
+    else:
+        other = r.randrange(0, used, 4096)
+        data[page:page + 4096] = data[other:other + 4096]
+
+
+def test_whatever_is_damaged_is_found_or_does_not_matter(filled):
+    daemon, _ = filled(TARGETS)
+    daemon.stop()
+    whole = [{k: v for k, v in row.items() if k not in ('age_us', 'fresh')} for row in volume_rows(daemon)]
+    path = os.path.join(daemon.tmp, 'vol', 'index')
+    with open(path, 'rb') as f:
+        index = f.read()
+    used = max(at for at in range(0, len(index), 4096) if any(index[at:at + 4096])) + 4096
+    found = 0
+    for seed in range(60):
+        data = bytearray(index)
+        harm(data, used, random.Random(seed))
+        with open(path, 'wb') as f:
+            f.write(data)
+        done = daemon.run('volume', 'check', 'vol')
+        assert done.returncode in (0, 1) and 'Sanitizer' not in done.stderr, (seed, done)
+        if done.returncode == 1:
+            found += 1
+            assert 'damaged' in done.stdout + done.stderr, (seed, done)
+        else:
+            assert [{k: v for k, v in row.items() if k not in ('age_us', 'fresh')} for row in volume_rows(daemon)] == whole, seed
+    assert found >= 15
+
+
 # ---- nothing changes ----
 
 def test_no_byte_of_a_closed_volume_changes(filled):
