@@ -139,8 +139,9 @@ enum store_err inspect_error(struct inspect *inspect, int rc)
 	return env_error(rc);
 }
 
-static int index_open(struct inspect *inspect, const struct inspect_folder *folder)
+static int index_open(struct inspect *inspect)
 {
+	const struct inspect_folder *folder = &inspect->found;
 	char file[PATH_ROOM];
 	int rc;
 
@@ -158,18 +159,19 @@ static int index_open(struct inspect *inspect, const struct inspect_folder *fold
 enum store_err inspect_open(const char *path, struct inspect **ret_inspect, char why[256])
 {
 	struct inspect *inspect = must(calloc(1, sizeof(*inspect)));
-	struct inspect_folder folder;
 	enum store_err err = folder_look(&inspect->folder, path, why);
 	int rc;
 
 	inspect->path = path;
 	if (err == STORE_OK)
-		err = inspect_look(path, &folder, why);
+		err = inspect_look(path, &inspect->found, why);
 	if (err == STORE_OK) {
-		inspect->block_total = (uint32_t)(folder.data_bytes / BLOCK_BYTES < NONE ? folder.data_bytes / BLOCK_BYTES : NONE);
-		rules_init(&inspect->rules, folder.index_bytes);
+		uint64_t blocks = inspect->found.data_bytes / BLOCK_BYTES;
+
+		inspect->block_total = (uint32_t)(blocks < NONE ? blocks : NONE);
+		rules_init(&inspect->rules, inspect->found.index_bytes);
 		inspect->has_rules = true;
-		rc = index_open(inspect, &folder);
+		rc = index_open(inspect);
 		if (rc == MDB_NOTFOUND)                   /* killed before the tables were made */
 			rc = MDB_INVALID;
 		if (rc == 0)
@@ -206,6 +208,11 @@ void inspect_close(struct inspect **closing)
 const char *inspect_why(const struct inspect *inspect)
 {
 	return inspect->why;
+}
+
+const struct inspect_folder *inspect_found(const struct inspect *inspect)
+{
+	return &inspect->found;
 }
 
 bool inspect_is_registered(const struct inspect *inspect)

@@ -26,7 +26,9 @@ struct inspect_folder {
 	bool may_register;           /* inspect_open() would stand among its readers */
 	uint64_t data_bytes, index_bytes;            /* sizes of the files */
 };
-/* OK; NO_FOLDER, NO_ACCESS, NOT_VOLUME, VERSION, SYSTEM with a sentence in why. Cannot die. */
+/* OK; NO_FOLDER, NO_ACCESS, NOT_VOLUME, VERSION, SYSTEM with a sentence in why. Cannot die. Never in a process that has the volume
+ * or its index open, by volume_open() or by inspect_open(): it closes LMDB's lock file, and with that the kernel takes away all
+ * locks on it that the process has. */
 enum store_err inspect_look(const char *path, struct inspect_folder *ret_folder, char why[256]);
 
 /* Runs run(arg) in a child process and waits. STORE_OK: *ret_code is what it returned (0 to 255). DAMAGED: it died as readers
@@ -39,6 +41,8 @@ enum store_err inspect_open(const char *path, struct inspect **ret_inspect, char
 void inspect_close(struct inspect **inspect);   /* NULL is fine */
 /* Of the last error that one of the functions below returned. */
 const char *inspect_why(const struct inspect *inspect);
+/* As it was when it was opened. */
+const struct inspect_folder *inspect_found(const struct inspect *inspect);
 /* Whether it stands in LMDB's table of readers. */
 bool inspect_is_registered(const struct inspect *inspect);
 
@@ -70,6 +74,7 @@ enum inspect_body {
 	INSPECT_GONE,                /* wrong, but the record has gone meanwhile: its blocks were another's by then */
 	INSPECT_WRONG,               /* the checksum is wrong, and the record is there */
 	INSPECT_UNREADABLE,          /* the disk refused, or the file ends before, and the record is there */
+	INSPECT_UNKNOWN,             /* one of these: the index could not be asked; inspect_why() */
 };
 enum inspect_body inspect_body(struct inspect *inspect, const struct inspect_object *object,
 	void (*piece)(void *arg, const void *bytes, size_t len), void *arg);

@@ -70,7 +70,9 @@ enum inspect_body inspect_body(struct inspect *inspect, const struct inspect_obj
 	if (right)
 		return INSPECT_WHOLE;
 	/* As long as the record is there its blocks are not given to another: asked after they were read. */
-	if (inspect_has(inspect, object->generation, &there) == STORE_OK && !there)
+	if (inspect_has(inspect, object->generation, &there) != STORE_OK)
+		return INSPECT_UNKNOWN;
+	if (!there)
 		return INSPECT_GONE;
 	return readable ? INSPECT_WRONG : INSPECT_UNREADABLE;
 }

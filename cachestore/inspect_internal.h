@@ -10,6 +10,7 @@ enum { PAGE_BYTES = 4096 };
 struct inspect {
 	const char *path;                    /* the caller's */
 	struct folder folder;
+	struct inspect_folder found;
 	struct env env;
 	MDB_txn *reader;                     /* reset between looks */
 	bool registered;                     /* in LMDB's table of readers */

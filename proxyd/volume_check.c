@@ -89,6 +89,7 @@ static void body_check(struct check *check, const struct inspect_object *object)
 	switch (inspect_body(check->tool->inspect, object, piece_read, check)) {
 	case INSPECT_WHOLE: check->bodies++; break;
 	case INSPECT_GONE: check->gone++; break;
+	case INSPECT_UNKNOWN: break;             /* the walk ends there, and says why */
 	case INSPECT_WRONG: damage(check, object->generation, object->key_text, "the checksum of its body is wrong"); break;
 	case INSPECT_UNREADABLE: damage(check, object->generation, object->key_text, "its body cannot be read from the data file"); break;
 	}
@@ -105,7 +106,7 @@ static void object_check(void *arg, const struct inspect_object *object)
 	progress(check, false);
 	if (object->damage) {
 		/* Live: what a commit has taken out since is no damage. */
-		if (inspect_has(check->tool->inspect, object->generation, &there) != STORE_OK || there)
+		if (inspect_has(check->tool->inspect, object->generation, &there) == STORE_OK && there)
 			damage(check, object->generation, object->key_text, "%s", object->damage);
 		return;
 	}
@@ -131,15 +132,13 @@ static void rule_check(void *arg, const struct inspect_rule *rule)
 static bool index_check(struct check *check)
 {
 	const struct inspect_index *index = &check->index;
-	struct inspect_folder folder;
-	char why[256] = "";
 	enum store_err err = inspect_index(check->tool->inspect, &check->index);
 
 	if (err != STORE_OK) {
 		tool_tell("%s: damaged: the pages of the index cannot be counted: %s", check->tool->dir, inspect_why(check->tool->inspect));
 		return false;
 	}
-	if (inspect_look(check->tool->dir, &folder, why) == STORE_OK && strcmp(folder.state, "damaged") == 0)
+	if (strcmp(inspect_found(check->tool->inspect)->state, "damaged") == 0)
 		damage(check, 0, slice_make(NULL, 0), "an earlier run found the index damaged; the next start sets it aside");
 	if (index->lost > 0)
 		damage(check, 0, slice_make(NULL, 0), "%llu pages of the index are neither used nor on the free list", (unsigned long long)index->lost);
@@ -183,12 +182,9 @@ static void show(struct check *check, bool whole)
 int volume_check(struct volume_tool *tool)
 {
 	struct check check = { .tool = tool, .list = tool->json ? json_array() : NULL, .began_us = steady_us(), .terminal = isatty(STDERR_FILENO) };
-	struct inspect_folder folder = { 0 };
-	char why[256] = "";
 	bool whole;
 
-	inspect_look(tool->dir, &folder, why);
-	check.blocks = inspect_blocks_new(folder.data_bytes);
+	check.blocks = inspect_blocks_new(inspect_found(tool->inspect)->data_bytes);
 	whole = index_check(&check) && tool_walk(tool, object_check, &check);
 	if (whole) {
 		count_check(&check);

@@ -164,7 +164,8 @@ static void body_piece(void *arg, const void *bytes, size_t len)
 static void body_write(void *arg, const struct inspect_object *object)
 {
 	static const char *const says[] = { [INSPECT_WHOLE] = "", [INSPECT_GONE] = "it has left the volume",
-		[INSPECT_WRONG] = "damaged: the checksum of its body is wrong", [INSPECT_UNREADABLE] = "damaged: its body cannot be read from the data file" };
+		[INSPECT_WRONG] = "damaged: the checksum of its body is wrong", [INSPECT_UNREADABLE] = "damaged: its body cannot be read from the data file",
+		[INSPECT_UNKNOWN] = "its body could not be read, and the index could not be asked" };
 	struct dump *dump = arg;
 	enum inspect_body is;
 

@@ -212,8 +212,7 @@ static bool gather(struct figures *f, char why[256])
 {
 	struct volume_tool *tool = f->tool;
 
-	if (inspect_look(tool->dir, &f->folder, why) != STORE_OK)
-		return false;
+	f->folder = *inspect_found(tool->inspect);
 	/* Before the walk: what is seen then is this tool's own slice, too. */
 	if (inspect_oldest_reader(tool->inspect, &f->reader, &f->behind) != STORE_OK || inspect_index(tool->inspect, &f->index) != STORE_OK) {
 		snprintf(why, 256, "%s", inspect_why(tool->inspect));

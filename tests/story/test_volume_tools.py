@@ -217,8 +217,9 @@ def test_check_finds_nothing_in_what_the_daemon_left(filled):
 
 
 def test_check_finds_nothing_while_the_daemon_turns_the_volume_over(filled):
-    """A small volume, one client that never stops asking for something new, and all the tools beside it."""
-    daemon, o = filled(['/first'], handler=lambda request, conn: conn.reply(headers=[MAX_AGE], body=request.target.encode() * 3000),
+    """A small volume, one client that never stops asking for something new, and all the tools beside it. The check is slowed down
+    until many blocks have been given to other objects while it reads."""
+    daemon, _ = filled(['/first'], handler=lambda request, conn: conn.reply(headers=[MAX_AGE], body=request.target.encode() * 500),
                        volume_size='4m')
     stop = threading.Event()
     failed = []
@@ -229,22 +230,28 @@ def test_check_finds_nothing_while_the_daemon_turns_the_volume_over(filled):
             with Client(daemon.address) as client:
                 while not stop.is_set():
                     n += 1
-                    assert client.get(f'/{n:06d}').body == b'/%06d' % n * 3000
+                    assert client.get(f'/{n:06d}').body == b'/%06d' % n * 500
         except Exception as e:                    # noqa: BLE001 (told by the story)
             failed.append(e)
+
+    def evicted():
+        return daemon.counters()['proxyd_volume_evicted_total']
 
     thread = threading.Thread(target=churn)
     thread.start()
     try:
-        turned = 0
-        while turned < 5 and not failed:          # times that objects left during a check
-            before = daemon.counters()['proxyd_volume_evicted_total']
-            found = volume_tool(daemon, 'check', json_out=True)
-            assert found['ok'], found
+        until('the volume is full', evicted)
+        rate, turned, gone = 8 << 20, 0, 0
+        while turned < 200 or gone == 0:
+            assert not failed and rate > 100_000, (failed, turned, gone)
+            before = evicted()
+            found = volume_tool(daemon, 'check', '--rate', rate, json_out=True)
+            assert found['ok'] and found['objects'] > 256, found
+            turned, gone, rate = evicted() - before, found['gone_meanwhile'], rate // 2
+        for _ in range(5):
             volume_rows(daemon)
             stat = volume_tool(daemon, 'stat', json_out=True)
             assert stat['damaged'] == 0 and stat['pages_lost'] == 0
-            turned += daemon.counters()['proxyd_volume_evicted_total'] > before
     finally:
         stop.set()
         thread.join()

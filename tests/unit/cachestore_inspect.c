@@ -282,6 +282,65 @@ static void the_oldest_reader_is_named_and_it_is_none_of_ours(void **state)
 	volume_close(&volume);
 }
 
+/* ---- what changes meanwhile ---- */
+
+struct late { struct inspect *inspect; int stalled, body; };
+
+/* The record is held; when the owner has written other bodies over its own, it is read. */
+static void late_visit(void *arg, const struct inspect_object *object)
+{
+	struct late *late = arg;
+
+	if (late->stalled++ > 0)
+		return;
+	stall();
+	late->body = (int)inspect_body(late->inspect, object, NULL, NULL);
+}
+
+static void late_inspect(void)
+{
+	struct late late = { .body = -1 };
+	char why[256];
+	bool more;
+
+	CHECK(inspect_open(folder, &late.inspect, why) == STORE_OK);
+	CHECK(inspect_next(late.inspect, late_visit, &late, &more) == STORE_OK);
+	_exit(late.body);
+}
+
+static void an_object_that_leaves_while_it_is_read_is_not_wrong(void **state)
+{
+	struct store_config config = help_config(folder, 8 * MB);
+	struct volume *volume = help_open(&config);
+	char text[32];
+	int status = -1;
+	pid_t pid;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		snprintf(text, sizeof(text), "key-%d", i);
+		assert_int_equal(help_put(volume, text, (uint64_t)i, 50000), STORE_OK);
+	}
+	volume_flush(volume);
+	pid = begin(late_inspect);
+	for (int i = 0; i < 20; i++) {
+		snprintf(text, sizeof(text), "key-%d", i);
+		assert_true(volume_drop(volume, help_key(text), NULL));
+	}
+	for (int i = 0; i < 600; i++) {               /* several volumes of it */
+		snprintf(text, sizeof(text), "other-%d", i);
+		assert_int_equal(help_put(volume, text, (uint64_t)(1000 + i), 50000), STORE_OK);
+	}
+	volume_flush(volume);
+	close(pipe_in[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(pipe_out[0]);
+	close(pipe_out[1]);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), INSPECT_GONE);
+	volume_close(&volume);
+}
+
 /* ---- the guard ---- */
 
 static int dies(void *arg)
@@ -319,6 +378,7 @@ int main(void)
 		cmocka_unit_test(a_block_of_two_keys_is_told),
 		cmocka_unit_test_setup_teardown(all_is_seen_open_or_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_oldest_reader_is_named_and_it_is_none_of_ours, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_object_that_leaves_while_it_is_read_is_not_wrong, setup, teardown),
 		cmocka_unit_test(whoever_dies_of_it_is_told),
 	};
 
