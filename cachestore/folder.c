@@ -97,6 +97,7 @@ static enum store_err marker_read(struct folder *folder, char why[256])
 		return STORE_VERSION;
 	}
 	boot_read(now);
+	memcpy(folder->left, state, sizeof(folder->left));
 	folder->clean = strcmp(state, "clean") == 0;
 	folder->damaged = strcmp(state, "damaged") == 0;
 	folder->same_boot = now[0] != '\0' && strcmp(boot, now) == 0 && strcmp(state, "doubtful") != 0;

@@ -74,8 +74,7 @@ enum store_err inspect_look(const char *path, struct inspect_folder *ret_folder,
 		*ret_folder = (struct inspect_folder){ .format = FORMAT_VERSION, .open_by = index_open_by(path),
 			.data_bytes = file_size(path, "data"), .index_bytes = file_size(path, "index") };
 		ret_folder->may_register = ret_folder->open_by != 0 && lock_is_writable(path);
-		snprintf(ret_folder->state, sizeof(ret_folder->state), "%s",
-			folder.fresh ? "new" : folder.clean ? "clean" : folder.damaged ? "damaged" : "dirty");
+		snprintf(ret_folder->state, sizeof(ret_folder->state), "%s", folder.fresh ? "new" : folder.left);
 	}
 	folder_close(&folder);
 	return err;
@@ -357,7 +356,7 @@ enum store_err inspect_next(struct inspect *inspect, void (*visit)(void *arg, co
 	free(read);
 	if (rc == EBUSY) {
 		snprintf(inspect->why, sizeof(inspect->why), "the index changes faster than it can be read without standing among its readers");
-		return STORE_SYSTEM;
+		return STORE_BUSY;
 	}
 	return inspect_error(inspect, rc);
 }

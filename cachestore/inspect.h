@@ -21,7 +21,8 @@ struct extent;
 /* What can be said without opening the index. */
 struct inspect_folder {
 	unsigned format;
-	char state[16];              /* as it was left, or is: clean, dirty (in use, or its daemon was killed), damaged, new */
+	char state[16];              /* as it was left, or is: clean, dirty (in use, or its daemon was killed), doubtful (a commit
+	                              * failed: the next start copies the index), damaged, new */
 	pid_t open_by;               /* a process that has the index open; 0: nobody has */
 	bool may_register;           /* inspect_open() would stand among its readers */
 	uint64_t data_bytes, index_bytes;            /* sizes of the files */
@@ -60,7 +61,7 @@ struct inspect_object {
 };
 /* The next objects, by generation, the oldest first: visit() is called for each of a slice, outside of the transaction; what
  * the object points to is valid during the call. *ret_more: call again. DAMAGED: the
- * index cannot be read any further. SYSTEM: it changes faster than it can be read without standing among its readers. */
+ * index cannot be read any further. BUSY: it changes faster than it can be read without standing among its readers. */
 enum store_err inspect_next(struct inspect *inspect, void (*visit)(void *arg, const struct inspect_object *object), void *arg,
 	bool *ret_more);
 void inspect_rewind(struct inspect *inspect);

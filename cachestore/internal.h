@@ -531,6 +531,7 @@ struct folder {                                 /* folder.c */
 	bool fresh;                             /* made by us just now */
 	bool clean, same_boot, damaged;         /* how it was left; same_boot: and the index is not in doubt */
 	char boot[40];
+	char left[16];                          /* the marker's word for how it was left */
 };
 struct volume {
 	atomic_uint refs;                       /* the owner's and one per body */

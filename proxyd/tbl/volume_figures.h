@@ -3,7 +3,7 @@
 FIGURE_PART("Volume")
 FIGURE(path,              TEXT,  f->tool->dir,                              "")
 FIGURE(format,            COUNT, f->folder.format,                          "version of its files")
-FIGURE(state,             TEXT,  f->folder.state,                           "clean; dirty: in use, or its daemon was killed; damaged; new")
+FIGURE(state,             TEXT,  f->folder.state,                           "clean; dirty: in use, or its daemon was killed; doubtful: a commit failed; damaged; new")
 FIGURE(open_by,           COUNT, (uint64_t)f->folder.open_by,               "process that has it open, 0: none")
 FIGURE(size_bytes,        BYTES, f->folder.data_bytes + f->folder.index_bytes, "of data file and index")
 FIGURE(data_bytes,        BYTES, f->folder.data_bytes,                      "of the data file")
