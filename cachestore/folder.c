@@ -99,6 +99,7 @@ static enum store_err marker_read(struct folder *folder, char why[256])
 		return STORE_VERSION;
 	}
 	boot_read(now);
+	memcpy(folder->left, state, sizeof(folder->left));
 	folder->clean = strcmp(state, "clean") == 0;
 	folder->damaged = strcmp(state, "damaged") == 0;
 	folder->same_boot = now[0] != '\0' && strcmp(boot, now) == 0 && strcmp(state, "doubtful") != 0;
@@ -223,6 +224,32 @@ enum store_err folder_probe(const char *path, uint64_t bytes, char why[256])
 	folder_why(why, path, "no room on the disk for the size of the volume: %llu bytes are needed, %llu are free",
 		(unsigned long long)(bytes - have), (unsigned long long)(fs.f_bavail * fs.f_frsize));
 	return STORE_NO_SPACE;
+}
+
+/* For those who only look: nothing is made, locked or changed. */
+enum store_err folder_look(struct folder *folder, const char *path, char why[256])
+{
+	char file[PATH_ROOM];
+	enum store_err err;
+
+	*folder = (struct folder){ .path = path, .marker_fd = -1, .data_fd = -1 };
+	if (access(path, F_OK) != 0 || !folder_path(path, MARKER, file))
+		goto refused;
+	if ((folder->marker_fd = open(file, O_RDONLY | O_CLOEXEC)) < 0 && errno == ENOENT) {
+		folder_why(why, path, "the folder is not a volume's: it has no file '%s'", MARKER);
+		return STORE_NOT_VOLUME;
+	}
+	if (folder->marker_fd < 0)
+		goto refused;
+	if ((err = marker_read(folder, why)) != STORE_OK)
+		return err;
+	if (!folder_path(path, "data", file) || (folder->data_fd = open(file, O_RDONLY | O_CLOEXEC)) < 0)
+		goto refused;
+	return STORE_OK;
+refused:
+	err = open_error(errno);
+	folder_why(why, path, "%s", strerror(errno));
+	return err;
 }
 
 enum store_err folder_mark(struct folder *folder, const char *state)

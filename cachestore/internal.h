@@ -13,6 +13,7 @@
  *   pages.c    whether LMDB may walk the pages of an index at all
  *   txn.c      the only file that calls mdb_txn_*; record.c object <-> bytes; blocks.c who owns which block
  *   owners.c   whose objects: names, numbers, quotas
+ *   inspect.c  the volume for those who only look; inspect_index.c pages, readers, purges; inspect_blocks.c bodies, blocks
  *   rules.c    the purges in force; purge.c what callers ask of them; purger.c the thread that counts, drops and tidies
  *
  * Locks, none of which is held while another is taken, but for cleaner->still, which comes before all others:
@@ -278,6 +279,8 @@ size_t record_size(const struct record *record);
 void record_encode(const struct record *record, const struct extent *extents, unsigned char *out);
 /* False: not the record of this generation, or damaged, or it names blocks from block_total on. Slices point into bytes. */
 bool record_decode(struct slice bytes, uint64_t generation, uint32_t block_total, struct record *ret_record);
+/* The key's text of a record that cannot be decoded, when it lies within the bytes; else empty. For telling a person. */
+struct slice record_key_text(struct slice bytes);
 struct extent record_extent(const struct record *record, uint32_t at);
 struct extent *record_extents(const struct record *record);   /* malloced; NULL when there are none */
 uint64_t record_sum(const void *bytes, size_t len, struct store_key key, uint64_t generation);
@@ -312,6 +315,7 @@ int txn_commit(MDB_txn **txn);                  /* takes it, on failure too */
 void txn_abort(MDB_txn **txn);                  /* NULL is fine */
 int txn_reader_renew(struct env *env, MDB_txn **reader);   /* the thread's own; *reader NULL: none yet */
 void txn_reader_reset(MDB_txn *reader);
+uint64_t txn_number(MDB_txn *txn);              /* of the commit that a reader sees */
 void txn_readers_end(struct env *env);
 int txn_open_tables(struct env *env);
 int txn_get(struct env *env, MDB_txn *txn, uint64_t generation, struct slice *ret_bytes);
@@ -641,6 +645,7 @@ struct folder {                                 /* folder.c */
 	bool fresh;                             /* made by us just now */
 	bool clean, same_boot, damaged;         /* how it was left; same_boot: and the index is not in doubt */
 	char boot[40];
+	char left[16];                          /* the marker's word for how it was left */
 };
 /* How the index comes into use: all of it is the start's thread's, until `over`. */
 struct start {
@@ -696,12 +701,15 @@ void volume_tell(struct volume *volume, int level, const char *text);
 /* At most once a minute for each kind. */
 void volume_event(struct volume *volume, enum event_kind kind, int level, const char *text);
 void volume_commit_took(struct volume *volume, uint64_t us);       /* counts one */
+uint64_t index_pages_limit(uint64_t map_pages);         /* how many may live: beyond it objects are evicted */
 
 /* path/name into out; false: too long. */
 enum { PATH_ROOM = 4096 };
 bool folder_path(const char *path, const char *name, char out[PATH_ROOM]);
 enum store_err folder_open(struct folder *folder, const char *path, char why[256]);
 enum store_err folder_probe(const char *path, uint64_t bytes, char why[256]);
+/* For reading, without the lock; folder_close() in any case. */
+enum store_err folder_look(struct folder *folder, const char *path, char why[256]);
 enum store_err folder_mark(struct folder *folder, const char *state);     /* "dirty", "clean", "damaged", "doubtful" */
 enum store_err folder_allocate(struct folder *folder, const char *name, uint64_t bytes, char why[256]);
 int folder_shrink_data(struct folder *folder, uint64_t bytes);

@@ -127,6 +127,18 @@ static void fixed_decode(const unsigned char *in, struct record *ret)
 	ret->extent_count = get32(in + 12);
 }
 
+struct slice record_key_text(struct slice bytes)
+{
+	const unsigned char *in = (const unsigned char *)bytes.ptr;
+	uint64_t len, at;
+
+	if (bytes.len < RECORD_FIXED)
+		return slice_make(NULL, 0);
+	len = get32(in + 8);
+	at = RECORD_FIXED + (uint64_t)get32(in + 12) * 8;
+	return at + len <= bytes.len && len <= STORE_KEY_MAX ? slice_make(bytes.ptr + at, len) : slice_make(NULL, 0);
+}
+
 bool record_decode(struct slice bytes, uint64_t generation, uint32_t block_total, struct record *ret_record)
 {
 	const unsigned char *in = (const unsigned char *)bytes.ptr;

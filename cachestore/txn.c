@@ -42,6 +42,11 @@ void txn_reader_reset(MDB_txn *reader)
 	mdb_txn_reset(reader);
 }
 
+uint64_t txn_number(MDB_txn *txn)
+{
+	return mdb_txn_id(txn);
+}
+
 void txn_readers_end(struct env *env)
 {
 	txn_abort(&env->scanner);

@@ -102,6 +102,12 @@ static uint64_t commit_percentile(const struct volume *volume, unsigned percent)
 	return max;
 }
 
+/* Half of the map lives, half is for pages that commits have written anew and that are not free yet. */
+uint64_t index_pages_limit(uint64_t map_pages)
+{
+	return max64(map_pages / 2, min64(map_pages * 6 / 10, map_pages > 2 * DIRTY_PAGES ? map_pages - 2 * DIRTY_PAGES : 0));
+}
+
 /* Everything that a size decides. A batch must leave most of a small volume, and most of a small map, alone. */
 static struct volume *volume_make(const struct store_config *config, const struct geometry *geometry)
 {
@@ -125,8 +131,7 @@ static struct volume *volume_make(const struct store_config *config, const struc
 	volume->batch_jobs = (size_t)min64(BATCH_JOBS_MAX, map_pages / 16);
 	volume->doomed_max = 2 * volume->batch_jobs;
 	volume->index_batch_bytes = geometry->map_bytes / 16;
-	/* Half of the map lives, half is for pages that commits have written anew and that are not free yet. */
-	volume->index_pages_max = max64(map_pages / 2, min64(map_pages * 6 / 10, map_pages > 2 * DIRTY_PAGES ? map_pages - 2 * DIRTY_PAGES : 0));
+	volume->index_pages_max = index_pages_limit(map_pages);
 	volume->body_max = min64(geometry->data_bytes / 4 * 3, volume->fill_max);
 	volume->map_bytes = geometry->map_bytes;
 	volume->reserve_blocks = geometry->blocks / RESERVE_PART;

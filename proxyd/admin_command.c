@@ -1,5 +1,6 @@
 /* What the admin socket can do. */
 #include "admin.h"
+#include "admin_parts.h"
 
 #include <jansson.h>
 #include <unistd.h>
@@ -34,11 +35,6 @@ static struct slice word_take(struct slice *rest)
 	return word;
 }
 
-static json_t *text_json(struct slice text)
-{
-	return json_stringn_nocheck(text.ptr, text.len);
-}
-
 /* ---- status ---- */
 
 static json_t *status(struct daemon *daemon)
@@ -59,40 +55,11 @@ static json_t *status(struct daemon *daemon)
 		"connections", (json_int_t)connections, "log_lines_lost", (json_int_t)access_log_lost(daemon->log), "counters", counters);
 }
 
-/* ---- volumes ---- */
-
-static void volume_add(void *arg, const struct conf_volume *v, const struct volume_stat *s)
+static json_t *origins(struct daemon *daemon)
 {
-	json_t *volume = json_object();
+	json_t *answer = admin_origins(daemon);
 
-	json_object_set_new(volume, "name", text_json(v->name));
-	json_object_set_new(volume, "path", text_json(v->path));
-#define VOLUME_GAUGE(name, kind, expression, doc) json_object_set_new(volume, #name, json_integer((json_int_t)(expression)));
-#include "tbl/volume_gauges.h"
-#undef VOLUME_GAUGE
-	json_object_set_new(volume, "purge_rules_max", json_integer((json_int_t)s->purge_rules_max));
-	json_array_append_new(arg, volume);
-}
-
-static void owner_add(void *arg, const struct conf_volume *v, const struct owner_stat *o)
-{
-	json_t *owner = json_object();
-
-	json_object_set_new(owner, "volume", text_json(v->name));
-	json_object_set_new(owner, "owner", text_json(slice_str(o->name)));
-#define OWNER_GAUGE(gauge, expression, doc) json_object_set_new(owner, #gauge, json_integer((json_int_t)(expression)));
-#include "tbl/owner_gauges.h"
-#undef OWNER_GAUGE
-	json_array_append_new(arg, owner);
-}
-
-static json_t *volumes(struct daemon *daemon)
-{
-	json_t *list = json_array(), *owners = json_array();
-
-	volumes_stat(&daemon->volumes, volume_add, list);
-	volumes_owners(&daemon->volumes, owner_add, owners);
-	return json_pack("{s:b, s:o, s:o}", "ok", 1, "volumes", list, "owners", owners);
+	return answer ? answer : failure("a worker does not answer: the daemon is busy, or ends");
 }
 
 /* ---- volume flush ---- */
@@ -315,7 +282,9 @@ char *admin_answer(struct daemon *daemon, struct slice line)
 	if (slice_eq(word, SLICE("status")) && !rest.len)
 		answer = status(daemon);
 	else if (slice_eq(word, SLICE("volumes")) && !rest.len)
-		answer = volumes(daemon);
+		answer = admin_volumes(daemon);
+	else if (slice_eq(word, SLICE("origins")) && !rest.len)
+		answer = origins(daemon);
 	else if (slice_eq(word, SLICE("volume")) && slice_eq(word_take(&rest), SLICE("flush")) && rest.len)
 		answer = flush(daemon, rest);
 	else if (slice_eq(word, SLICE("upgrade")))
@@ -323,7 +292,7 @@ char *admin_answer(struct daemon *daemon, struct slice line)
 	else if (slice_eq(word, SLICE("purge")))
 		answer = purge(daemon, rest);
 	else
-		answer = failure("'%.*s' is no command; there are: status, volumes, volume flush VOLUME|*, upgrade [PROGRAM], purge soft|hard VOLUME|* url|prefix|tag|all [TEXT]", SLICE_ARG(line));
+		answer = failure("'%.*s' is no command; there are: status, volumes, origins, volume flush VOLUME|*, upgrade [PROGRAM], purge soft|hard VOLUME|* url|prefix|tag|all [TEXT]", SLICE_ARG(line));
 	text = must(json_dumps(answer, JSON_ENSURE_ASCII));
 	json_decref(answer);
 	out = must(malloc(strlen(text) + 2));

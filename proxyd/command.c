@@ -92,6 +92,6 @@ int command_word(const struct conf *conf, int argc, char **argv)
 		return explain(conf, argv[1]);
 	if (strcmp(argv[0], "ctl") == 0)
 		return ctl(conf, argc - 1, argv + 1);
-	fprintf(stderr, "proxyd: '%s' is no command; there are: explain URL, ctl WORDS\n", argv[0]);
+	fprintf(stderr, "proxyd: '%s' is no command; there are: explain URL, ctl WORDS, and without -c: volume WORDS\n", argv[0]);
 	return 2;
 }

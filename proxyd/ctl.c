@@ -17,7 +17,8 @@ static int usage(const char *problem)
 		fprintf(stderr, "proxyd: ctl: %s\n", problem);
 	fputs("proxyd: ctl takes:\n"
 		"  status                                the process and its counters\n"
-		"  volumes                               each volume, and the purges in force\n"
+		"  volumes                               each volume: its numbers, the sites bound to it, what is wrong with it\n"
+		"  origins                               each server of each upstream: its state, connections, tries, failures\n"
 		"  volume flush [NAME]                   what was handed to it (to each) so far is on disk when this returns\n"
 		"  upgrade [PROGRAM]                     a new program takes over from the running one, which finishes its requests\n"
 		"  purge url URL                         one URL, with all its variants\n"
@@ -75,6 +76,17 @@ static char *volume_line(int argc, char **argv)
 	return line;
 }
 
+/* Asked without anything more. */
+static bool is_word(const char *text)
+{
+	static const char *const words[] = { "status", "volumes", "origins" };
+
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (strcmp(words[i], text) == 0)
+			return true;
+	return false;
+}
+
 static char *line_make(int argc, char **argv)
 {
 	char *line = NULL;
@@ -85,7 +97,7 @@ static char *line_make(int argc, char **argv)
 		line = purge_line(argc, argv);
 	} else if (strcmp(argv[0], "volume") == 0) {
 		line = volume_line(argc, argv);
-	} else if ((strcmp(argv[0], "status") == 0 || strcmp(argv[0], "volumes") == 0) && argc == 1) {
+	} else if (argc == 1 && is_word(argv[0])) {
 		CHECK(asprintf(&line, "%s\n", argv[0]) > 0);
 	} else if (strcmp(argv[0], "upgrade") == 0 && argc <= 2 && !(argc == 2 && strpbrk(argv[1], "\r\n"))) {
 		CHECK(asprintf(&line, "upgrade%s%s\n", argc == 2 ? " " : "", argc == 2 ? argv[1] : "") > 0);

@@ -6,6 +6,7 @@
 #include "metrics.h"
 #include "notify.h"
 #include "upgrade.h"
+#include "volume_command.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +57,8 @@ static void usage(FILE *out)
 	fputs("proxyd: a caching reverse proxy whose access log is the truth\n\n"
 		"  proxyd -c FILE [-t | -T | -d | -s WORD]\n"
 		"  proxyd --listen ADDR --origin URL [--volume DIR:SIZE] [--access-log FILE] [--metrics ADDR] [--workers N]\n"
-		"  proxyd -c FILE ctl WORDS        asks the running daemon: status, volumes, purge, upgrade; alone it says what there is\n"
+		"  proxyd -c FILE ctl WORDS        asks the running daemon: status, volumes, origins, purge, upgrade; alone it says what there is\n"
+		"  proxyd volume WORDS             looks into a volume's folder, whoever has it open: check, stat, dump, top; --help says more\n"
 		"  proxyd -c FILE explain URL      which server, location, key, volume and origin a URL comes to\n\n", out);
 #define X(name, argument, letter, what, doc) fprintf(out, "  -%c, --%-10s %-9s %s\n", letter, name, what, doc);
 	OPTIONS(X)
@@ -371,10 +373,13 @@ static struct conf *load_told(const struct arguments *args, struct heir *heir)
 int main(int argc, char **argv)
 {
 	struct arguments args = { .argv = argv };
-	int own = options_end(argc, argv), code = parse(own, argv, &args);
+	int own = options_end(argc, argv), code;
 	struct heir *heir = NULL;
 	struct conf *conf;
 
+	if (argc > 1 && strcmp(argv[1], "volume") == 0)   /* needs no configuration */
+		return volume_command(argc - 1, argv + 1);
+	code = parse(own, argv, &args);
 	if (code >= 0)
 		return code;
 	if (!args.signal && !args.test && argc == optind && !heir_receive(&heir))

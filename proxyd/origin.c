@@ -74,8 +74,13 @@ static void attempt_wipe(struct exchange *ex)
 	ex->facts.reused = false;
 }
 
-void exchange_blame(struct exchange *ex)
+void exchange_blame(struct exchange *ex, enum end why)
 {
+	struct upstream_place *place = ex->pick.place;
+
+	place->failures++;
+	place->error = why;
+	place->error_us = ex->worker->wall_us;
 	upstream_failed(ex->upstream, ex->location->upstream, &ex->pick, ex->worker->now_us);
 }
 
@@ -92,14 +97,20 @@ static void attempt_open(struct exchange *ex)
 	exchange_write(ex);
 }
 
+static void attempt_count(struct exchange *ex)
+{
+	ex->facts.tries++;
+	ex->facts.address = ex->pick.addr->text;
+	ex->pick.place->asked++;
+}
+
 /* A fresh connection to the picked server: END_complete when it is under way. */
 static enum end attempt_connect(struct exchange *ex)
 {
 	bool done = false;
 	enum end end;
 
-	ex->facts.tries++;
-	ex->facts.address = ex->pick.addr->text;
+	attempt_count(ex);
 	ex->connect_from_us = ex->worker->now_us;
 	end = origin_conn_open(ex, &done);
 	if (end != END_complete)
@@ -135,8 +146,7 @@ static void attempt_next(struct exchange *ex, enum end end)
 		ex->pick.place->users++;
 		ex->tried[ex->tried_count++] = pick.addr;
 		if (!ex->stale_once && origin_conn_reuse(ex)) {
-			ex->facts.tries++;
-			ex->facts.address = pick.addr->text;
+			attempt_count(ex);
 			ex->facts.reused = true;
 			attempt_open(ex);
 			return;
@@ -147,7 +157,7 @@ static void attempt_next(struct exchange *ex, enum end end)
 		end = failed;
 		if (end == END_internal)
 			break; /* our own limit: another server would not help */
-		exchange_blame(ex);
+		exchange_blame(ex, end);
 	}
 	exchange_end(ex, end);
 }
@@ -155,7 +165,7 @@ static void attempt_next(struct exchange *ex, enum end end)
 /* The server that was picked could not be asked. */
 static void attempt_failed(struct exchange *ex, enum end end)
 {
-	exchange_blame(ex);
+	exchange_blame(ex, end);
 	attempt_next(ex, end);
 }
 
@@ -168,7 +178,7 @@ void exchange_lost(struct exchange *ex)
 
 	if (!again) {
 		if (!reused)
-			exchange_blame(ex);
+			exchange_blame(ex, END_origin_left);
 		exchange_end(ex, END_origin_left);
 		return;
 	}
@@ -260,9 +270,11 @@ void exchange_timeout(struct worker *worker, struct timer *timer)
 	if (ex->step == EXCHANGE_connecting) {
 		attempt_failed(ex, END_connect_timeout);
 	} else {
+		enum end end = ex->blocked ? END_origin_send_timeout : END_origin_read_timeout;
+
 		if (!ex->head_done)
-			exchange_blame(ex);
-		exchange_end(ex, ex->blocked ? END_origin_send_timeout : END_origin_read_timeout);
+			exchange_blame(ex, end);
+		exchange_end(ex, end);
 	}
 	exchange_leave(ex);
 }

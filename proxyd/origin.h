@@ -61,6 +61,20 @@ void exchange_resume(struct exchange *exchange);         /* never calls the user
 /* Drops it: the connection is closed, no call follows; facts are copied out first (NULL: not wanted). May be called from
  * within any call of the user but done; bytes and heads borrowed for that call stay until it returns. */
 void exchange_abort(struct exchange **exchange, struct exchange_facts *ret_facts);
+/* A server of an upstream, as this worker knows it. What is counted is counted for the address, whichever upstream names it. */
+struct origin_seen {
+	const struct conf_upstream *upstream;
+	const struct conf_origin *origin;
+	const struct conf_addr *addr;
+	int64_t out_us;                  /* until when it is not asked: microseconds since 1970; 0: it is asked */
+	unsigned fails;                  /* in a row */
+	uint64_t idle, busy;             /* connections */
+	uint64_t asked, failures;        /* tries, as origin_tries in the log counts them; those that failed */
+	enum end error;                  /* of the last that failed */
+	int64_t error_us;                /* when: microseconds since 1970; 0: none has */
+};
+/* Each server of the worker's configuration; in the worker's thread. */
+void origins_look(struct worker *worker, void (*each)(void *arg, const struct origin_seen *seen), void *arg);
 /* As of now. */
 void exchange_facts(const struct exchange *exchange, struct exchange_facts *ret_facts);
 

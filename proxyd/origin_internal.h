@@ -121,7 +121,8 @@ void exchange_defer(struct exchange *ex);
 void exchange_settle(struct exchange *ex);
 void exchange_ready(struct worker *worker, struct io *io, uint32_t events);
 void exchange_timeout(struct worker *worker, struct timer *timer);
-void exchange_blame(struct exchange *ex);
+/* The server that was asked has failed: why. */
+void exchange_blame(struct exchange *ex, enum end why);
 
 /* origin_write.c */
 /* Everything that can be sent without the user has been. */

@@ -19,7 +19,7 @@ static bool head_is_event_stream(const struct http_head *head)
 static bool take_invalid(struct exchange *ex)
 {
 	if (!ex->head_done)
-		exchange_blame(ex);
+		exchange_blame(ex, END_origin_invalid);
 	exchange_end(ex, END_origin_invalid);
 	return false;
 }

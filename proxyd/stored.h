@@ -9,17 +9,22 @@
 #include "cache_use.h"
 #include "../cachestore/cachestore.h"
 
-/* object_meta.flags */
+/* object_meta.flags: X(name, bit, what tools call it) */
+#define STORED_FLAGS(X) \
+	X(MUST_REVALIDATE, 1,   must_revalidate) /* never served stale */ \
+	X(NO_CACHE,        2,   no_cache)        /* always validated before use */ \
+	X(SHAREABLE_AUTH,  4,   shareable_auth)  /* may answer requests with Authorization */ \
+	X(VALIDATOR,       16,  validator) \
+	X(VARY_INDEX,      32,  vary_index)      /* not an answer: lists the Vary specs and variants of the URL */ \
+	X(VARIANT,         64,  variant)         /* selected by Vary */ \
+	X(PART,            128, part)            /* one range of a representation, under a key of its own: parts.h */ \
+	X(SLICED,          256, sliced)          /* the head of a file whose body is stored in slices: slices.h */ \
+	X(SLICE,           512, slice)           /* one of these; it has no head of its own */
 enum stored_flag {
-	STORED_MUST_REVALIDATE = 1,    /* never served stale */
-	STORED_NO_CACHE        = 2,    /* always validated before use */
-	STORED_SHAREABLE_AUTH  = 4,    /* may answer requests with Authorization */
-	STORED_VALIDATOR       = 16,
-	STORED_VARY_INDEX      = 32,   /* not an answer: lists the Vary specs and variants of the URL */
-	STORED_VARIANT         = 64,   /* selected by Vary */
-	STORED_PART            = 128,  /* one range of a representation, under a key of its own: parts.h */
-	STORED_SLICED          = 256,  /* the head of a file whose body is stored in slices: slices.h */
-	STORED_SLICE           = 512,  /* one of these; it has no head of its own */
+#define X(name, bit, text) STORED_##name = bit,
+	STORED_FLAGS(X)
+#undef X
+	STORED_BOOKKEEPING = STORED_VARY_INDEX | STORED_SLICE,   /* what no purge counts as an object of its own */
 };
 enum { STORED_LIFETIME_SHIFT = 28 };   /* the highest four bits: enum lifetime_by */
 /* Its name; empty for none. */

@@ -34,13 +34,18 @@ void upstreams_init(struct upstreams *all)
 	memset(all, 0, sizeof *all);
 }
 
-static struct upstream_place *place_find(struct upstreams *all, struct slice text)
+static struct upstream_place *place_find(const struct upstreams *all, struct slice text)
 {
 	struct upstream_place *place = all->places[bucket_of(text)];
 
 	while (place && !slice_eq(place->text, text))
 		place = place->next;
 	return place;
+}
+
+const struct upstream_place *upstream_place_find(const struct upstreams *all, struct slice text)
+{
+	return place_find(all, text);
 }
 
 static struct upstream_place *place_get(struct upstreams *all, struct slice text)
@@ -137,11 +142,8 @@ struct upstream *upstream_get(struct upstreams *all, const struct conf_upstream 
 
 /* Failed too often, too lately? Once fail_timeout is over, one request at a time may try it again: see checked_us in
  * peer_turn(). */
-static bool peer_is_out(const struct upstream_peer *peer, uint64_t now_us)
+bool upstream_is_out(const struct conf_origin *origin, const struct upstream_place *place, uint64_t now_us)
 {
-	const struct conf_origin *origin = peer->origin;
-	const struct upstream_place *place = peer->place;
-
 	return origin->max_fails > 0 && place->fails >= origin->max_fails
 		&& now_us - place->checked_us <= origin->fail_timeout_us;
 }
@@ -177,7 +179,7 @@ static struct upstream_peer *peer_turn(struct upstream *upstream, const struct c
 			continue;
 		if (peer_was_tried(peer, choice->tried, choice->tried_count))
 			continue;
-		if (!choice->failing_too && peer_is_out(peer, choice->now_us))
+		if (!choice->failing_too && upstream_is_out(peer->origin, peer->place, choice->now_us))
 			continue;
 		peer->current += peer->effective;
 		total += peer->effective;

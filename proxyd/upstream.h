@@ -8,6 +8,7 @@
 #define PROXYD_UPSTREAM_H
 
 #include "../conf/conf.h"
+#include "../conf/logline.h"
 
 enum { UPSTREAM_BUCKETS = 256 };
 
@@ -26,6 +27,10 @@ struct upstream_place {
 	unsigned fails; /* in a row, each within fail_timeout of the one before */
 	uint64_t failed_us, checked_us; /* last failure; last failure or begin of the last trial after one */
 	struct upstream_link idle; /* newest first */
+	/* for those who ask how it fares */
+	uint64_t asked, failures; /* ever */
+	enum end error; /* of the last failure */
+	int64_t error_us; /* since 1970; 0: none */
 };
 
 /* One address of one `server` row, in one upstream. */
@@ -73,6 +78,10 @@ struct upstream *upstream_get(struct upstreams *all, const struct conf_upstream 
  * is none of these. False when there is nobody. */
 bool upstream_choose(struct upstream *upstream, const struct conf_addr *const *tried, size_t tried_count, uint64_t now_us,
 	struct upstream_pick *ret_pick);
+/* What is known of an address; NULL: nothing yet. */
+const struct upstream_place *upstream_place_find(const struct upstreams *all, struct slice text);
+/* It failed too often, too lately: it is not asked, unless nobody else is there. */
+bool upstream_is_out(const struct conf_origin *origin, const struct upstream_place *place, uint64_t now_us);
 /* How the one that was picked fared. `conf` is the upstream the pick was made for. */
 void upstream_failed(struct upstream *upstream, const struct conf_upstream *conf, const struct upstream_pick *pick, uint64_t now_us);
 static inline void upstream_worked(struct upstream_place *place)

@@ -24,6 +24,13 @@ for word in $("$out/logaudit" help | sed -n 's/^  \(--\)\{0,1\}\([a-z]*\) .*/\1\
 	grep -qe "$word\b" "$tmp/logaudit" || wrong "logaudit/logaudit.1 has no $word"
 done
 
+for word in $("$out/proxyd" volume --help | sed -n 's/^  \(--\)\{0,1\}\([a-z-]*\) .*/\1\2/p' | grep -E '^(--|check$|stat$|dump$|top$)'); do
+	grep -qe "$word\b" "$tmp/proxyd" || wrong "proxyd/proxyd.8 has no $word of proxyd volume"
+done
+for word in $("$out/proxyd" volume --help | sed -n '/^What top/,/^A volume/s/^  \([a-z]*\) .*/\1/p'); do
+	grep -qe "$word\b" "$tmp/proxyd" || wrong "proxyd/proxyd.8 has no top --by $word"
+done
+
 # Targets: those of README and tests/README.md exist, those of .PHONY that people call are in the help.
 make -s help >"$tmp/help"
 for target in $(grep -oh '`*make [a-z-]*' README.md tests/README.md conf/tbl/README | sed 's/.*make //' | sort -u); do

@@ -13,8 +13,12 @@ static void record_try(const char *bytes, size_t size)
 	unsigned char *again;
 	uint64_t blocks = 0;
 
+	struct slice text = record_key_text(slice_make(bytes, size));
+
+	CHECK(text.len == 0 || (text.ptr >= bytes && text.len <= (size_t)(bytes + size - text.ptr)));
 	if (!record_decode(slice_make(bytes, size), GENERATION, BLOCK_TOTAL, &record))
 		return;
+	CHECK(slice_eq(text, record.key_text));
 	CHECK(record_size(&record) == size && record.generation == GENERATION);
 	CHECK(record.meta.tags.len <= STORE_TAGS_MAX && record.key_text.len <= STORE_KEY_MAX && record.head.len <= STORE_HEAD_MAX && record.extent_count <= EXTENTS_MAX);
 	extents = record_extents(&record);

@@ -72,6 +72,14 @@ def admin():
     shutil.rmtree(folder)
 
 
+@pytest.fixture
+def admin():
+    """A path for the directive of the same name: short, as such paths have to be."""
+    folder = tempfile.mkdtemp(prefix='story')
+    yield os.path.join(folder, 'admin')
+    shutil.rmtree(folder)
+
+
 @pytest.hookimpl(tryfirst=True, hookwrapper=True)
 def pytest_runtest_makereport(item):
     """A failing story shows what the daemons said and logged."""

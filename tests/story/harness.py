@@ -11,6 +11,7 @@ socket, an event) and fails at a deadline of DEADLINE seconds.
   logaudit   runs build/logaudit (env LOGAUDIT).
 """
 import csv
+import io
 import json
 import os
 import re
@@ -673,6 +674,21 @@ def logaudit(*args, code=None):
     if code is not None:
         assert done.returncode == code, f'logaudit {" ".join(map(str, args))} ended with {done.returncode}, not {code}:\n{done.stdout}\n{done.stderr}'
     return done
+
+
+def volume_tool(daemon, word, *args, code=0, folder='vol', json_out=False):
+    """proxyd volume: what it writes; or, with json_out, what that says."""
+    done = daemon.run('volume', word, *(['--json'] if json_out else []), *map(str, args), folder)
+    assert not SANITIZER.search(done.stderr), done.stderr
+    assert done.returncode == code, f'volume {word} ended with {done.returncode}, not {code}:\n{done.stdout}\n{done.stderr}'
+    return json.loads(done.stdout) if json_out and done.stdout else done.stdout + done.stderr
+
+
+def volume_rows(daemon, *args, folder='vol'):
+    """What is stored and committed: the rows of `proxyd volume dump`."""
+    rows = list(csv.DictReader(io.StringIO(volume_tool(daemon, 'dump', *args, folder=folder))))
+    assert all(None not in row and None not in row.values() for row in rows)
+    return rows
 
 
 def audit_json(command, *args, code=None):

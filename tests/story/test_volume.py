@@ -2,7 +2,7 @@
 had stops the start (design section 4)."""
 import os
 
-from harness import site, until
+from harness import site, until, volume_rows, volume_tool
 
 MAX_AGE = [('Cache-Control', 'max-age=600')]
 
@@ -28,7 +28,7 @@ def test_quick_mode_is_miss_then_hit_and_a_hit_after_kill_9(proxy, origin):
     assert daemon.get('/page').body == b'kept' * 1000
     assert [r['cache'] for r in daemon.records(2)] == ['miss', 'hit']
     settled(daemon, 1)
-    until('the batch on disk', lambda: b'kept' * 100 in open(data_file(daemon), 'rb').read())
+    assert [row['size'] for row in volume_rows(daemon)] == ['4000']
     daemon.kill()
     daemon.start()
     assert daemon.get('/page').body == b'kept' * 1000
@@ -86,6 +86,7 @@ def test_a_flipped_byte_on_disk_is_a_miss(cached):
         at = data.index(marks[7]) + 4000
         f.seek(at)
         f.write(bytes([data[at] ^ 1]))
+    assert [row['key'] for row in volume_tool(daemon, 'check', code=1, json_out=True)['damage']] == ['http://site.test/7']
     daemon.start()
     for i in range(20):
         assert daemon.get(f'/{i}').body == marks[i]
