@@ -62,60 +62,74 @@ static void gather_flush(struct gather *gather, struct job *last)
 	gather->first = NULL;
 }
 
-static void gather_pieces(struct gather *gather, struct job *job, const struct iovec *iov, int count)
-{
-	for (int i = 0; i < count; i++) {
-		if (gather->count == GATHER_PIECES) {
-			uint64_t end = gather->end;
+/* The bytes of a body from its beginning to its end, going along its chunks once: they are cold. */
+struct cursor { const struct body *body; uint64_t offset; int count, at; struct iovec iov[BODY_PIECES]; };
 
-			gather_flush(gather, job);
-			gather->start = gather->end = end;
-		}
-		if (!gather->first)
-			gather->first = job;
-		gather->iov[gather->count++] = iov[i];
-		gather->end += iov[i].iov_len;
+/* The next piece, at most `max` bytes. */
+static struct iovec cursor_take(struct cursor *cursor, uint64_t max)
+{
+	struct iovec piece, *from;
+
+	if (cursor->at == cursor->count) {
+		cursor->count = body_peek(cursor->body, cursor->offset, UINT64_MAX, cursor->iov, BODY_PIECES);
+		cursor->at = 0;
+		CHECK(cursor->count > 0);
 	}
+	from = &cursor->iov[cursor->at];
+	piece = (struct iovec){ from->iov_base, from->iov_len < max ? from->iov_len : (size_t)max };
+	from->iov_base = (char *)from->iov_base + piece.iov_len;
+	from->iov_len -= piece.iov_len;
+	cursor->offset += piece.iov_len;
+	cursor->at += from->iov_len == 0;
+	return piece;
 }
 
-/* `len` bytes of the body from `offset`, to `at` in the file. */
-static void gather_extent(struct gather *gather, struct job *job, uint64_t offset, uint64_t len, uint64_t at)
+static void gather_piece(struct gather *gather, struct job *job, struct iovec piece)
+{
+	if (gather->count == GATHER_PIECES) {
+		uint64_t end = gather->end;
+
+		gather_flush(gather, job);
+		gather->start = gather->end = end;
+	}
+	if (!gather->first)
+		gather->first = job;
+	gather->iov[gather->count++] = piece;
+	gather->end += piece.iov_len;
+}
+
+/* The next `len` bytes of the body, to `at` in the file. */
+static void gather_extent(struct gather *gather, struct job *job, struct cursor *cursor, uint64_t len, uint64_t at)
 {
 	static const char zeros[BLOCK_BYTES];
-	const struct body *body = job->object->body;
-	struct iovec iov[BODY_PIECES];
 
 	if (at != gather->end) {
 		gather_flush(gather, job);
 		gather->start = gather->end = at;
 	}
 	while (len > 0) {
-		int count = body_peek(body, offset, len, iov, BODY_PIECES);
+		struct iovec piece = cursor_take(cursor, len);
 
-		CHECK(count > 0);
-		gather_pieces(gather, job, iov, count);
-		for (int i = 0; i < count; i++) {
-			offset += iov[i].iov_len;
-			len -= iov[i].iov_len;
-		}
+		gather_piece(gather, job, piece);
+		len -= piece.iov_len;
 	}
 	/* To whole blocks: a part of one would make the kernel read the rest of the page first. */
 	if (gather->end % BLOCK_BYTES != 0)
-		gather_pieces(gather, job, &(struct iovec){ (void *)zeros, BLOCK_BYTES - gather->end % BLOCK_BYTES }, 1);
+		gather_piece(gather, job, (struct iovec){ (void *)zeros, BLOCK_BYTES - gather->end % BLOCK_BYTES });
 }
 
 void gather_job(struct gather *gather, struct job *job)
 {
 	const struct body *body = job->object->body;
-	uint64_t size = atomic_load(&body->size), offset = 0;
+	struct cursor cursor = { .body = body };
+	uint64_t size = atomic_load(&body->size);
 
 	for (uint32_t i = 0; i < body->extent_count; i++) {
 		uint64_t len = (uint64_t)body->extents[i].count * BLOCK_BYTES;
 
-		if (len > size - offset)
-			len = size - offset;
-		gather_extent(gather, job, offset, len, (uint64_t)body->extents[i].start * BLOCK_BYTES);
-		offset += len;
+		if (len > size - cursor.offset)
+			len = size - cursor.offset;
+		gather_extent(gather, job, &cursor, len, (uint64_t)body->extents[i].start * BLOCK_BYTES);
 	}
 }
 
