@@ -121,6 +121,7 @@ static struct conf *conf_new(void)
 	atomic_init(&conf->refs, 1);
 	conf->priv = must(calloc(1, sizeof(struct conf_priv)));
 	conf->connections_max = CONF_CONNECTIONS_MAX;
+	conf->handshakes_max = CONF_HANDSHAKES_MAX;
 	return conf;
 }
 
@@ -128,6 +129,8 @@ static void conf_free(struct conf *conf)
 {
 	struct conf_priv *priv = priv_of(conf);
 
+	if (conf->tls_free)
+		conf->tls_free(conf->tls);
 	for (size_t i = 0; i < priv->regex_count; i++)
 		regex_free(priv->regexes[i]);
 	pool_free(&priv->chunks);

@@ -94,6 +94,23 @@ struct conf_upstream {
 	struct conf_pos pos;
 };
 
+/* What the ssl_ lines of a server say that are no settings. */
+enum conf_verify_client { CONF_VERIFY_off, CONF_VERIFY_optional, CONF_VERIFY_on };
+enum { CONF_TLS_1_0 = 1, CONF_TLS_1_1 = 2, CONF_TLS_1_2 = 4, CONF_TLS_1_3 = 8 };
+struct conf_file { struct slice path; struct conf_pos pos; };
+struct conf_files { struct conf_file *items; size_t count; };
+struct conf_tls {
+	struct conf_files certificates, keys;   /* in order: a key for each, or none: the keys are in the same files */
+	struct conf_files folders, staplings;
+	unsigned protocols;              /* CONF_TLS_ bits */
+	struct slice ciphers, suites, curves;   /* empty: not written */
+	struct conf_file client_ca;      /* path empty: none */
+	enum conf_verify_client verify;
+};
+
+/* Strict-Transport-Security; value empty: not sent. */
+struct conf_hsts { uint64_t us; bool subdomains, preload; struct slice value; };
+
 struct conf_names { struct slice *items; size_t count; };
 /* What of a request is in the cache's key besides scheme, host and path; settings cache_key_sort and cache_key_device too. */
 struct conf_key {
@@ -137,6 +154,7 @@ struct conf_location {
 	struct conf_network *purge_allow; size_t purge_allow_count;
 	struct conf_key key;
 	struct slice targeted;           /* the field that comes before CDN-Cache-Control; empty: none */
+	struct conf_hsts hsts;
 	unsigned return_code;            /* 0: no return */
 	struct conf_template return_text;
 	struct slice route;              /* "server_name location", for the log */
@@ -154,6 +172,10 @@ struct conf_server {
 	struct conf_location *locations; size_t location_count;   /* in order of the file */
 	struct conf_location *fallback;  /* server level settings: for requests that match no location; return of the server */
 	struct settings set;
+	struct conf_tls tls;
+	unsigned index;                  /* in conf.servers */
+	bool has_tls, has_plain;         /* listens with ssl, without */
+	uint16_t https_port;             /* of the first listen with ssl; 443 when there is none */
 	struct conf_network *trusted; size_t trusted_count;
 	struct conf_pos pos;
 };
@@ -161,6 +183,7 @@ struct conf_server {
 struct conf_listen {                 /* one address; several servers may share it */
 	struct conf_addr addr;
 	int backlog;
+	bool tls;
 	struct conf_server **servers; size_t server_count;
 	struct conf_server *fallback;    /* default_server, else the first */
 	void *names;                     /* index of the servers' names: route.c's own */
@@ -176,6 +199,10 @@ struct conf {
 	struct conf_addr *admin;         /* NULL: no admin socket */
 	unsigned admin_mode;             /* of its file */
 	uint64_t connections_max;        /* per worker, default 16384 */
+	uint64_t handshakes_max;         /* the same, TLS handshakes under way, default 1024 */
+	struct conf_files ticket_keys;   /* empty: made by ourselves */
+	void *tls;                       /* proxyd's: set before the configuration is taken into use, freed with it by tls_free */
+	void (*tls_free)(void *tls);
 	struct conf_listen *listens; size_t listen_count;
 	struct conf_server **servers; size_t server_count;
 	struct conf_volume **volumes; size_t volume_count;

@@ -20,6 +20,7 @@ void location_inherit(struct conf_location *location, struct conf_location *oute
 	location->purge_allow_count = outer->purge_allow_count;
 	location->key = outer->key;
 	location->targeted = outer->targeted;
+	location->hsts = outer->hsts;
 	location->outer = outer;
 }
 

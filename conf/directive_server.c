@@ -1,7 +1,7 @@
 /* server { listen; server_name; trusted_proxy; } */
 #include "internal.h"
 
-enum { BACKLOG_MAX = 65535, LISTEN_PORT = 80 };
+enum { BACKLOG_MAX = 65535, LISTEN_PORT = 80, HTTPS_PORT = 443 };
 
 static struct conf_listen *listen_find(struct conf *conf, const struct conf_addr *addr)
 {
@@ -11,7 +11,7 @@ static struct conf_listen *listen_find(struct conf *conf, const struct conf_addr
 	return NULL;
 }
 
-struct listen_options { bool is_default; const struct token *backlog_token; int backlog; };
+struct listen_options { bool is_default, tls; const struct token *backlog_token; int backlog; };
 
 /* Puts the server on an address, which it may share with others. */
 static void listen_add(struct load *load, struct conf_server *server, const struct conf_addr *addr, struct conf_pos pos,
@@ -23,8 +23,12 @@ static void listen_add(struct load *load, struct conf_server *server, const stru
 	if (!listen) {
 		conf->listens = load_room(load, conf->listens, conf->listen_count, sizeof(*conf->listens));
 		listen = &conf->listens[conf->listen_count++];
-		*listen = (struct conf_listen){ .addr = *addr, .pos = pos };
+		*listen = (struct conf_listen){ .addr = *addr, .pos = pos, .tls = options->tls };
 	}
+	if (listen->tls != options->tls)
+		load_error(load, pos, "line %u of %s listens on %.*s %s ssl: it must be the same for all servers there", listen->pos.line,
+			listen->pos.file, SLICE_ARG(addr->text), listen->tls ? "with" : "without");
+	tls_listen(server, listen);
 	if (listen->server_count > 0 && listen->servers[listen->server_count - 1] == server) {
 		load_error(load, pos, "this server listens on %.*s already", SLICE_ARG(addr->text));
 		return;
@@ -54,7 +58,6 @@ static const struct { struct slice name; bool harmless; const char *text; } fore
 	{ { "fastopen=", 9 }, true, "it is off" },
 	{ { "accept_filter=", 14 }, true, "nothing needs it" },
 	{ { "ipv6only=off", 12 }, false, "write a second line, listen 80, for IPv4" },
-	{ { "ssl", 3 }, false, "there is no TLS on listeners: put a TLS terminator in front, name it in trusted_proxy, and listen without ssl" },
 	{ { "http2", 5 }, false, "there is no HTTP/2 on listeners: remove it, HTTP/1.1 is spoken" },
 	{ { "quic", 4 }, false, "there is no HTTP/3: remove the line" },
 	{ { "spdy", 4 }, false, "there is no SPDY: remove it" },
@@ -71,6 +74,10 @@ static void take_option(struct load *load, const struct token *token, struct lis
 
 	if (slice_eq(token->text, SLICE("default_server"))) {
 		options->is_default = true;
+		return;
+	}
+	if (slice_eq(token->text, SLICE("ssl"))) {
+		options->tls = true;
 		return;
 	}
 	if (slice_starts(token->text, backlog)) {
@@ -95,12 +102,13 @@ static void take_option(struct load *load, const struct token *token, struct lis
 	suggest_start(&near, token->text);
 	suggest_offer(&near, SLICE("default_server"));
 	suggest_offer(&near, backlog);
-	load_error(load, token->pos, "'%.*s' is not default_server or backlog=N%s", SLICE_ARG(token->text), suggest_text(&near));
+	suggest_offer(&near, SLICE("ssl"));
+	load_error(load, token->pos, "'%.*s' is not default_server, ssl or backlog=N%s", SLICE_ARG(token->text), suggest_text(&near));
 }
 
 void conf_listen(struct load *load, struct scope *scope, const struct statement *st)
 {
-	struct listen_options options = { false, NULL, 0 };
+	struct listen_options options = { .is_default = false };
 	struct endpoint endpoint;
 	struct conf_addr *addrs;
 	size_t count;
@@ -118,7 +126,7 @@ void conf_listen(struct load *load, struct scope *scope, const struct statement 
 static void listen_default(struct load *load, struct conf_server *server)
 {
 	const struct endpoint endpoint = { .host = SLICE("*"), .port = LISTEN_PORT };
-	const struct listen_options options = { false, NULL, 0 };
+	const struct listen_options options = { .is_default = false };
 	struct conf_addr *addrs;
 	size_t count;
 
@@ -229,10 +237,12 @@ static void server_finish(struct load *load, const struct statement *st, struct 
 	bool listens = false;
 
 	server->set = server->fallback->set;
+	server->index = (unsigned)conf->server_count;
 	for (const struct statement *child = st->children; child; child = child->next)
 		listens = listens || slice_eq(child->name.text, SLICE("listen"));
 	if (!listens)
 		listen_default(load, server);
+	tls_finish(load, st, server);
 	if (server->location_count == 0 && !server->fallback->return_code && !st->doubtful && errors == load->errors)
 		load_error(load, st->name.pos, "this server answers nothing: write location / { proxy_pass http://127.0.0.1:3000; }");
 	conf->servers = load_room(load, conf->servers, conf->server_count, sizeof(*conf->servers));
@@ -253,6 +263,8 @@ void conf_server(struct load *load, struct scope *scope, const struct statement 
 	server->pos = st->name.pos;
 	server->trusted = scope->server->trusted;
 	server->trusted_count = scope->server->trusted_count;
+	server->tls = scope->server->tls;
+	server->https_port = HTTPS_PORT;
 	server->fallback = load_alloc(load, sizeof(*server->fallback));
 	server->fallback->server = server;
 	server->fallback->pos = st->name.pos;

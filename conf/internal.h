@@ -27,6 +27,7 @@ enum {
 	CONF_KEY_SELECTORS_MAX = 500,    /* bytes of all cookies' names in the key */
 	CONF_LISTEN_BACKLOG = 4096,
 	CONF_CONNECTIONS_MAX = 16384,
+	CONF_HANDSHAKES_MAX = 1024,
 	CONF_KEEPALIVE = 64,
 	CONF_UPSTREAM_BUCKETS = 4096,
 };
@@ -208,6 +209,12 @@ static inline bool upstream_is_implicit(const struct conf_upstream *upstream)
 }
 /* The one that a proxy_pass without a named upstream makes; shared by all that name the same host and port. */
 struct conf_upstream *upstream_implicit(struct load *load, struct conf_pos pos, const struct endpoint *endpoint);
+
+/* directive_ssl.c: the server listens there; all its lines are read: they are checked as a whole. */
+void tls_listen(struct conf_server *server, const struct conf_listen *listen);
+void tls_finish(struct load *load, const struct statement *st, struct conf_server *server);
+void tls_print(const struct conf_tls *tls, const struct conf_tls *outer, const char *indent, FILE *out);
+void hsts_print(const struct conf_hsts *hsts, const char *indent, FILE *out);
 
 /* regex.c */
 void *regex_compile(struct load *load, struct conf_pos pos, struct slice pattern, bool nocase);

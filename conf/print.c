@@ -101,6 +101,8 @@ static void level_print(const struct conf_location *here, const char *indent, FI
 	}
 	if (here->cache_off && !outer->cache_off)
 		fprintf(out, "%sproxy_cache off;\n", indent);
+	if (!slice_eq(here->hsts.value, outer->hsts.value))
+		hsts_print(&here->hsts, indent, out);
 	if (here->return_code) {
 		fprintf(out, "%sreturn %u", indent, here->return_code);
 		if (here->return_text.count > 0) {
@@ -180,11 +182,12 @@ static void server_print(const struct conf *conf, const struct conf_server *serv
 				continue;
 			fputs("\tlisten ", out);
 			word_print(listen->addr.text, out);
-			fprintf(out, "%s backlog=%d;\n", listen->fallback == server ? " default_server" : "", listen->backlog);
+			fprintf(out, "%s%s backlog=%d;\n", listen->fallback == server ? " default_server" : "", listen->tls ? " ssl" : "", listen->backlog);
 		}
 	}
 	names_print(server, out);
 	trusted_print(server, priv->http->trusted_count, "\t", out);
+	tls_print(&server->tls, &priv->http->tls, "\t", out);
 	level_print(server->fallback, "\t", out);
 	locations_print(server, server->fallback, 1, out);
 	fputs("}\n", out);
@@ -261,6 +264,9 @@ static void main_print(const struct conf *conf, FILE *out)
 		fprintf(out, " %04o;\n", conf->admin_mode);
 	}
 	fprintf(out, "connections_max %" PRIu64 ";\n", conf->connections_max);
+	fprintf(out, "ssl_handshakes_max %" PRIu64 ";\n", conf->handshakes_max);
+	for (size_t i = 0; i < conf->ticket_keys.count; i++)
+		line_print("", "ssl_session_ticket_key", conf->ticket_keys.items[i].path, out);
 }
 
 void conf_print(const struct conf *conf, FILE *out)
@@ -270,6 +276,7 @@ void conf_print(const struct conf *conf, FILE *out)
 	main_print(conf, out);
 	level_print(priv->http->fallback, "", out);
 	trusted_print(priv->http, 0, "", out);
+	tls_print(&priv->http->tls, NULL, "", out);
 	for (size_t i = 0; i < conf->volume_count; i++)
 		volume_print(conf->volumes[i], out);
 	for (size_t i = 0; i < conf->upstream_count; i++)

@@ -1,5 +1,6 @@
 /* What proxyd does beside serving. */
 #include "command.h"
+#include "tls_front.h"
 #include "ctl.h"
 #include "explain.h"
 
@@ -72,10 +73,11 @@ static bool check_user(const struct conf *conf)
 	return false;
 }
 
-int command_check(const struct conf *conf)
+int command_check(struct conf *conf)
 {
 	bool ok = volumes_check(conf);
 
+	ok &= tls_front_check(conf);
 	ok &= check_user(conf);
 	ok &= check_folder("access log", conf->access_log);
 	ok &= check_folder("error_log", conf->error_log);

@@ -8,7 +8,7 @@
 #define NO_ACCESS_LOG "there is no access_log: no request leaves a line, and nothing can be audited"
 
 int command_signal(const struct conf *conf, const char *word);
-int command_check(const struct conf *conf);
+int command_check(struct conf *conf);
 int command_word(const struct conf *conf, int argc, char **argv);
 
 #endif

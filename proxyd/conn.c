@@ -10,6 +10,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Bytes that are in the transport make no event: they are read in this round, but not on the stack of the answer before. */
+static void read_later(struct worker *worker, struct mail *mail)
+{
+	struct conn *c = (struct conn *)((char *)mail - offsetof(struct conn, read_mail));
+
+	(void)worker;
+	c->read_queued = false;
+	if (c->state != CONN_CLOSED && c->state != CONN_HANDSHAKE && transport_has_pending(&c->transport))
+		conn_read(c);
+}
+
+void conn_read_later(struct conn *c)
+{
+	if (c->read_queued)
+		return;
+	c->read_queued = true;
+	c->read_mail.run = read_later;
+	worker_defer(c->worker, &c->read_mail);
+}
+
 static void conn_ready(struct worker *worker, struct io *io, uint32_t events);
 static void conn_timer(struct worker *worker, struct timer *timer);
 static void conn_process(struct conn *c, const char *buf, size_t len);
@@ -53,6 +73,8 @@ void conn_gone(struct conn *c, enum end end)
 
 	if (c->state == CONN_CLOSED)
 		return;
+	if (c->transport.tls)
+		conn_tls_end(c, end);
 	c->carrier.request = NULL;
 	conn_close(c);
 	if (request)
@@ -102,6 +124,7 @@ void clients_accept(struct worker *worker, int fd, const struct conf_listen *lis
 	c->worker = worker;
 	c->io = (struct io){ .fd = fd, .ready = conn_ready };
 	c->transport.fd = fd;
+	c->carrier.transport = &c->transport;
 	c->carrier.ops = &conn_ops;
 	c->carrier.hold = conf_hold_get(worker);
 	c->carrier.listen = listen;
@@ -117,8 +140,14 @@ void clients_accept(struct worker *worker, int fd, const struct conf_listen *lis
 		clients->conns->prev = c;
 	clients->conns = c;
 	worker->conn_count++;
+	c->state = CONN_IDLE;
+	if (listen->tls && !conn_tls_begin(c)) {
+		conn_close(c);
+		return;
+	}
 	worker_io_arm(worker, &c->io, EPOLLIN);
-	conn_wait(c, CONN_WAIT_idle, c->carrier.set->client_header_timeout);
+	if (!listen->tls)
+		conn_wait(c, CONN_WAIT_idle, c->carrier.set->client_header_timeout);
 }
 
 /* After a reload an idle connection goes on with the new configuration, if that still listens on its address. */
@@ -133,6 +162,8 @@ static void conn_rebind(struct conn *c)
 		const struct conf_listen *l = &worker->conf->listens[i];
 		if (!slice_eq(l->addr.text, addr->text))
 			continue;
+		/* A certificate that the client has shown was looked at with the old configuration's eyes. */
+		c->close = c->close || transport_asked_certificate(&c->transport);
 		conf_hold_put(worker, c->carrier.hold);
 		c->carrier.hold = conf_hold_get(worker);
 		c->carrier.listen = l;
@@ -233,6 +264,10 @@ static long conn_head(struct conn *c, const char *buf, size_t len)
 		return 0;
 	}
 	c->in_seen = 0;
+	if (c->plain_on_tls) {
+		conn_refuse(c, REFUSAL_plain_on_tls, slice_make(buf, len));
+		return -1;
+	}
 	if (n < 0) {
 		conn_refuse(c, refusal, slice_make(buf, len));
 		return -1;
@@ -376,7 +411,7 @@ static void conn_peek(struct conn *c)
 		conn_wait(c, CONN_WAIT_left, c->carrier.set->half_closed_timeout);
 }
 
-static void conn_read(struct conn *c)
+void conn_read(struct conn *c)
 {
 	char *buf = c->worker->clients->read_buf;
 	size_t have = c->in_len, size = sizeof(c->worker->clients->read_buf);
@@ -407,6 +442,10 @@ static void conn_ready(struct worker *worker, struct io *io, uint32_t events)
 	struct conn *c = (struct conn *)((char *)io - offsetof(struct conn, io));
 
 	(void)worker;
+	if (c->state == CONN_HANDSHAKE) {
+		conn_tls_ready(c, events);
+		return;
+	}
 	/* What came before a reset is still read: a request that was sent makes its line, whatever its client did then. */
 	if (events & EPOLLIN)
 		conn_read(c);
@@ -430,7 +469,12 @@ static void conn_timer(struct worker *worker, struct timer *timer)
 	switch (c->wait) {
 	case CONN_WAIT_none:
 		break;
+	case CONN_WAIT_handshake:
+		conn_gone(c, END_tls_timeout);
+		break;
 	case CONN_WAIT_idle:
+		conn_gone(c, END_client_header_timeout);
+		break;
 	case CONN_WAIT_linger:
 		conn_close(c);
 		break;
@@ -475,6 +519,8 @@ void conn_request_done(struct conn *c)
 		worker_io_arm(worker, &c->io, EPOLLIN);
 		if (c->in_len)
 			conn_resume(c);
+		else if (transport_has_pending(&c->transport))
+			conn_read_later(c);
 	}
 }
 
@@ -500,6 +546,8 @@ static void conn_want_content(struct carrier *carrier)
 		conn_resume(c);
 	else
 		worker_io_arm(c->worker, &c->io, c->io.events | EPOLLIN);
+	if (!c->in_len && transport_has_pending(&c->transport))
+		conn_read_later(c);
 	conn_wait_content(c);
 }
 

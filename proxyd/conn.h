@@ -8,6 +8,7 @@
 #include "transport.h"
 
 enum conn_state {
+	CONN_HANDSHAKE,                /* of TLS: conn_tls.c */
 	CONN_IDLE,                     /* between requests, no byte of the next one has come */
 	CONN_HEAD,                     /* part of a head has come */
 	CONN_BUSY,                     /* a request is in progress */
@@ -15,7 +16,7 @@ enum conn_state {
 	CONN_CLOSED,
 };
 /* What the timer is running for. */
-enum conn_wait { CONN_WAIT_none, CONN_WAIT_idle, CONN_WAIT_head, CONN_WAIT_content, CONN_WAIT_send, CONN_WAIT_linger,
+enum conn_wait { CONN_WAIT_none, CONN_WAIT_handshake, CONN_WAIT_idle, CONN_WAIT_head, CONN_WAIT_content, CONN_WAIT_send, CONN_WAIT_linger,
 	CONN_WAIT_left /* the client has closed its sending half */ };
 
 enum { LINGER_US = 2000000, FIRST_REQUEST_US = 1000000, LINGER_BYTES_MAX = 1024 * 1024, MIN_RATE_WINDOW_US = 10000000 };
@@ -29,8 +30,8 @@ struct conn {
 	enum conn_state state;
 	enum conn_wait wait;
 	struct conn *prev, *next;
-	struct mail free_mail, flush_mail;
-	bool flush_queued;
+	struct mail free_mail, flush_mail, read_mail;
+	bool flush_queued, read_queued;
 
 	/* reading */
 	char *in;                      /* bytes that wait: a part of a head, or what is pipelined behind a request */
@@ -42,6 +43,7 @@ struct conn {
 	bool wants_content;            /* the request asked for it */
 	bool continue_due;             /* the client waits for 100 (Continue) */
 	bool eof;
+	bool plain_on_tls;             /* HTTP came where a TLS handshake was due */
 	bool cut;                      /* an answer was broken off: no good-bye may follow it */
 	struct http_body body;
 	uint64_t rate_from_us, rate_bytes;
@@ -75,6 +77,15 @@ void conn_wait_content(struct conn *conn);
 void conn_gone(struct conn *conn, enum end end);
 /* The request is over: the next one, or the end. */
 void conn_request_done(struct conn *conn);
+/* conn.c: reads what there is, of the socket or of the transport. */
+void conn_read(struct conn *conn);
+void conn_read_later(struct conn *conn);
+/* conn_tls.c: the handshake of a connection that was just accepted. False: no memory. */
+bool conn_tls_begin(struct conn *conn);
+/* conn_tls.c: the socket of a connection in its handshake is ready. */
+void conn_tls_ready(struct conn *conn, uint32_t events);
+/* conn_tls.c: a connection over TLS ends: the record of one that has brought no request. */
+void conn_tls_end(struct conn *conn, enum end end);
 /* conn_write.c: the socket is writable again. */
 void conn_write_ready(struct conn *conn);
 /* conn_write.c: forgets what belongs to the answer that is over. */

@@ -174,6 +174,7 @@ void daemon_init(struct daemon *daemon)
 	pthread_mutex_init(&daemon->lock, NULL);
 	pthread_cond_init(&daemon->changed, NULL);
 	volumes_init(&daemon->volumes);
+	tls_shared_open(&daemon->tls);
 	daemon->volumes.lost = note_lost;
 	daemon->volumes.lost_arg = daemon;
 }
@@ -199,6 +200,7 @@ static void end_all(struct daemon *daemon)
 	metrics_close(&daemon->metrics);
 	admin_close(&daemon->admin);
 	volumes_release(&daemon->volumes);
+	tls_shared_stop(&daemon->tls);
 	for (unsigned i = 0; i < daemon->worker_count; i++)
 		worker_free(&daemon->workers[i]);
 	daemon->worker_count = 0;
@@ -278,6 +280,8 @@ static bool make_workers(struct daemon *daemon, struct conf *conf, struct listen
 
 static bool run_workers(struct daemon *daemon)
 {
+	if (!told(certs_start(daemon->tls.certs), "cannot start the thread of the certificates"))
+		return false;
 	for (unsigned i = 0; i < daemon->worker_count; i++)
 		if (!worker_start(daemon->workers[i])) {
 			diag(DIAG_error, "cannot start worker %u: %s", i, strerror(errno));
@@ -326,6 +330,7 @@ bool daemon_start(struct daemon *daemon, struct conf *conf)
 	ok &= open_metrics(daemon, conf);
 	ok &= open_admin(daemon, conf);
 	ok &= told(pid_file_take(conf->pid_file, heir_take(daemon->heir, 'P', conf->pid_file), &daemon->pid_file, why), why);
+	ok &= tls_front_make(&daemon->tls, conf);    /* keys are often for root alone to read */
 	/* When something has failed the rest is tried all the same: one run tells everything. */
 	if (become_user(daemon, conf)) {
 		ok &= daemon->heir ? volumes_check(conf) : volumes_add(&daemon->volumes, conf);
@@ -405,6 +410,7 @@ void daemon_release(struct daemon *daemon)
 		conf_unref(&generation->conf);
 		free(generation);
 	}
+	tls_shared_close(&daemon->tls);
 	pid_file_give(&daemon->pid_file);
 	free(daemon->workers);
 }

@@ -10,6 +10,7 @@
 #include "identity.h"
 #include "listener.h"
 #include "pidfile.h"
+#include "tls_front.h"
 #include "volumes.h"
 #include "worker.h"
 
@@ -36,6 +37,7 @@ struct daemon {
 	struct metrics *metrics;
 	struct admin *admin;
 	struct volumes volumes;
+	struct tls_shared tls;
 	struct generation *generations;          /* newest, which is the present one, first */
 	struct bound *bounds;
 	struct identity identity;

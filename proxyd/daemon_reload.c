@@ -232,10 +232,11 @@ bool daemon_reload(struct daemon *daemon, struct conf *conf)
 	conf->workers = daemon->worker_count;
 	daemon_name_node(daemon, conf);
 	bound = daemon_bind(daemon, conf, lists);
-	ok = volumes_add(&daemon->volumes, conf);
-	if (!bound && ok)
+	ok = tls_front_make(&daemon->tls, conf);
+	bool volumes_added = volumes_add(&daemon->volumes, conf);
+	if (volumes_added && !(bound && ok))
 		volumes_remove(&daemon->volumes, conf);
-	ok = bound && ok;
+	ok = bound && ok && volumes_added;
 	if (ok && !diag_open(conf->error_log, diag_level_find(conf->error_level, DIAG_notice)))
 		diag(DIAG_error, "reload: error_log '%.*s': %s; the old one is used further", SLICE_ARG(conf->error_log), strerror(errno));
 	if (!ok) {

@@ -56,6 +56,8 @@ static void add_own_lines(struct request *r, struct text *text)
 		if (len)
 			text_add_field(text, SLICE("Cache-Status"), slice_make(value, len));
 	}
+	if (location->hsts.value.len && request_is_https(r))
+		text_add_field(text, SLICE("Strict-Transport-Security"), location->hsts.value);
 	for (size_t i = 0; i < location->add_header_count; i++) {
 		struct slice value = request_expand(r, &location->add_headers[i].value);
 		if (value.len)

@@ -17,6 +17,8 @@
 #include "../conf/logline.h"
 #include "../cachestore/cachestore.h"
 
+struct tls_peer;
+
 #define REQ_STEPS(STEP) \
 	STEP(receive, NEXT(route)   | NEXT(answer))                                                     \
 	STEP(route,   NEXT(guard)   | NEXT(answer))                                                     \
@@ -78,6 +80,7 @@ struct request {
 	struct logline log;            /* the record in the making: steps write what they know */
 	struct forwarding forwarding;
 	char client_text[FORWARDING_CLIENT_MAX];
+	struct tls_peer *tls_peer;     /* the client's certificate, when one was asked for; NULL else */
 	struct sockaddr_in6 peer;      /* of any family that fits; outlives the connection */
 
 	/* content */
@@ -171,6 +174,7 @@ struct request {
 	bool plain;                    /* its head did not fit: one of our own goes out, without any field that is not framing */
 	unsigned own_status;
 	int64_t date_us;               /* the Date that the answer lacks; 0: it has one */
+	struct slice own_location;     /* a redirect of our own */
 	struct slice own_text, own_type;   /* type empty: plain text, with the status before it */
 	char *pipe_buf;                /* SOURCE_pipe: bytes the client has not taken yet */
 	size_t pipe_len, pipe_pos, pipe_cap;
@@ -202,6 +206,14 @@ bool request_content_too_large(const struct request *request);
 /* The content could not be read: content_refusal and content_end say why. */
 enum step request_refuse_content(struct request *request);
 enum step request_error(struct request *request, unsigned status, enum end end);
+/* step_answer.c: to another URL. */
+enum step request_redirect(struct request *request, unsigned status, struct slice location);
+/* request_tls.c: what the connection's TLS says, into the record; what it must have before a request is taken: REFUSAL_none,
+ * or why it is not. Whether the client used https, with us or with a trusted proxy. The step to the same URL with https. */
+void request_log_tls(struct request *request);
+enum refusal request_check_tls(struct request *request);
+bool request_is_https(const struct request *request);
+enum step request_to_https(struct request *request);
 /* Evaluates a template of the configuration in the request's arena: the value of a field, in one line; or a text, with its
  * line ends. */
 struct slice request_expand(struct request *request, const struct conf_template *text);

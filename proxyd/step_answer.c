@@ -42,6 +42,13 @@ enum step request_error(struct request *r, unsigned status, enum end end)
 	return STEP_answer;
 }
 
+enum step request_redirect(struct request *r, unsigned status, struct slice location)
+{
+	r->log.cache = VERDICT_synth;
+	r->own_location = location;
+	return request_error(r, status, END_complete);
+}
+
 static bool is_redirect(unsigned status)
 {
 	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -66,7 +73,7 @@ static void use_rule(struct request *r, struct text *block)
 enum step step_answer(struct request *r)
 {
 	struct text block;
-	bool by_rule = r->log.cache == VERDICT_synth && r->location->return_code, whole = by_rule || r->own_type.len;
+	bool by_rule = r->log.cache == VERDICT_synth && r->location->return_code && !r->own_location.len, whole = by_rule || r->own_type.len;
 	struct slice type = r->own_type.len ? r->own_type : SLICE("text/plain; charset=utf-8");
 
 	if (!r->carrier || r->head_sent)
@@ -75,6 +82,10 @@ enum step step_answer(struct request *r)
 	text_add_field(&block, SLICE("Date"), slice_make(r->worker->date, 29));
 	if (by_rule)
 		use_rule(r, &block);
+	if (r->own_location.len) {
+		text_add_field(&block, SLICE("Location"), r->own_location);
+		r->log.location = r->own_location;
+	}
 	r->source = SOURCE_text;
 	r->sent = 0;                           /* a range of what could not be had began elsewhere */
 	r->text = (struct slice){ NULL, 0 };

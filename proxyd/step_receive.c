@@ -22,6 +22,8 @@ static void log_client(struct request *r)
 	if (r->head.minor != MINOR_UNKNOWN)
 		log->proto = r->head.minor ? SLICE("HTTP/1.1") : SLICE("HTTP/1.0");
 	log->scheme = carrier->tls ? SLICE("https") : SLICE("http");
+	if (carrier->tls)
+		request_log_tls(r);
 	log->method = r->head.method_text;
 	log->target = r->head.target;
 	log->volume = SLICE("none");

@@ -20,6 +20,11 @@ enum step step_route(struct request *r)
 	r->log.route = location->route;
 	if (r->carrier)
 		r->carrier->set = &location->set;
+	if (location->set.https_redirect && !request_is_https(r))
+		return request_to_https(r);
+	enum refusal refusal = request_check_tls(r);
+	if (refusal)
+		return request_refuse(r, refusal);
 	if (location->return_code) {
 		r->log.cache = VERDICT_synth;
 		return request_error(r, location->return_code, END_complete);

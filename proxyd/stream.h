@@ -16,6 +16,7 @@
 #include "http_head.h"
 
 struct request;
+struct transport;
 struct carrier;
 struct conf_hold;
 
@@ -65,7 +66,8 @@ struct carrier {
 	struct conf_hold *hold;        /* of the configuration that listen belongs to */
 	const struct settings *set;    /* of the location once it is known, else of the listener's first server */
 	uint64_t conn_number, request_number;
-	bool tls;
+	const struct transport *transport;   /* what its bytes go over */
+	bool tls;                      /* over TLS, and the handshake is over */
 	/* Counted by the carrier for the request in progress. */
 	uint64_t request_bytes, head_out, body_out, first_flush, high_water;
 };

@@ -1,5 +1,6 @@
 /* Templates of the configuration ("$scheme://$host$request_uri") with a request's values put in. */
 #include "request.h"
+#include "tls_front.h"
 
 /* Path and query as received, of an absolute-form target too: "https://$host$request_uri" is the usual redirect. Where the
  * cache is used the query is what its key has. */
@@ -8,6 +9,16 @@ static struct slice request_uri(struct request *r)
 	if (!r->head.absolute_form && !r->reduced)
 		return r->head.target;
 	return arena_printf(&r->arena, "%.*s%s%.*s", SLICE_ARG(r->head.path), r->head.query.ptr ? "?" : "", SLICE_ARG(r->head.query));
+}
+
+/* NONE, SUCCESS or FAILED:reason, as nginx has it; empty when no certificate was asked for. */
+static struct slice client_verify(struct request *r)
+{
+	const struct tls_peer *peer = r->tls_peer;
+
+	if (!peer || slice_eq(peer->verify, SLICE("none")))
+		return peer ? SLICE("NONE") : SLICE("");
+	return peer->error.len ? arena_printf(&r->arena, "FAILED:%.*s", SLICE_ARG(peer->error)) : SLICE("SUCCESS");
 }
 
 static struct slice variable_value(struct request *r, const struct conf_piece *piece)
@@ -44,6 +55,16 @@ static struct slice variable_value(struct request *r, const struct conf_piece *p
 	case CONF_VAR_proxy_host: return r->location ? r->location->proxy_host : SLICE("");
 	case CONF_VAR_request_id: return arena_printf(&r->arena, "%016llx", (unsigned long long)r->log.rid);
 	case CONF_VAR_connection_upgrade: return SLICE("");
+	case CONF_VAR_ssl_protocol: return r->log.tls;
+	case CONF_VAR_ssl_cipher: return r->log.tls_cipher;
+	case CONF_VAR_ssl_server_name: return r->log.sni;
+	case CONF_VAR_ssl_session_reused: return !r->log.tls.len ? SLICE("") : r->log.tls_resumed ? SLICE("r") : SLICE(".");
+	case CONF_VAR_ssl_early_data: return r->log.tls_early ? SLICE("1") : SLICE("");
+	case CONF_VAR_ssl_client_verify: return client_verify(r);
+	case CONF_VAR_ssl_client_s_dn: return r->tls_peer ? r->tls_peer->subject : SLICE("");
+	case CONF_VAR_ssl_client_i_dn: return r->tls_peer ? r->tls_peer->issuer : SLICE("");
+	case CONF_VAR_ssl_client_serial: return r->tls_peer ? r->tls_peer->serial : SLICE("");
+	case CONF_VAR_ssl_client_fingerprint: return r->tls_peer ? r->tls_peer->fingerprint : SLICE("");
 	case CONF_VAR_COUNT: break;
 	}
 	return SLICE("");

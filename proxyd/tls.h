@@ -19,8 +19,18 @@ enum {
 	TLS_NAME_MAX = 255,
 };
 
-/* Memory of a worker for bytes on their way through: nothing stays in it between two calls. */
-struct tls_scratch {
+struct tls;
+struct cert_wait;
+struct tls_front;
+
+struct tls_worker {
+	/* Handshakes: those that can go on, first come first served; all that are under way, oldest first. */
+	struct tls *ready, **ready_end;
+	struct tls *oldest, *newest;
+	uint64_t under_way;
+	struct mail mail;
+	bool mail_posted;
+	/* Memory for bytes on their way through: nothing stays in it between two calls. */
 	char in[TLS_IN_BYTES];
 	char gather[TLS_RECORD_MAX];
 	size_t out_len;
@@ -29,7 +39,7 @@ struct tls_scratch {
 
 struct tls {
 	SSL *ssl;
-	struct tls_scratch *scratch;             /* the worker's */
+	struct tls_worker *scratch;              /* the worker's */
 	struct worker *worker;
 	int fd;
 	bool begun, ready;                       /* the handshake: a byte has come; it is over */
@@ -44,7 +54,14 @@ struct tls {
 	uint64_t first_us, ready_us;             /* monotonic */
 	uint64_t sent_us, sent_bytes;            /* last sending; since the last pause */
 	unsigned long error;                     /* OpenSSL's, of a failed handshake */
-	void *owner;                             /* of whoever made it: callbacks of OpenSSL find it by tls_of() */
+	/* a client's handshake, as long as it is under way */
+	struct tls_front *front;
+	const struct conf_listen *listen;
+	struct cert_wait *wait;                  /* for certificates that are being loaded */
+	struct tls *prev, *next, *ready_next;
+	bool linked, queued, name_unknown;
+	void *owner;
+	void (*resume)(void *owner);
 	char name[TLS_NAME_MAX + 1];             /* SNI, lower case */
 };
 
@@ -57,7 +74,19 @@ bool tls_flush(struct tls *tls);
 /* close_notify goes out, or waits to. */
 void tls_say_end(struct tls *tls);
 struct transport_facts tls_facts(const struct tls *tls);
+/* tls_hello.c: a certificate that is being loaded for it is not waited for any more. */
+void tls_forget_wait(struct tls *tls);
 
+/* tls_queue.c: the handshakes of a worker. */
+void tls_worker_make(struct worker *worker);
 void tls_worker_free(struct worker *worker);
+/* Under way from now on; tls_leave() when it is over, or given up. */
+void tls_enter(struct tls *tls);
+void tls_leave(struct tls *tls);
+/* It can go on: resume() is called in its turn. A round of the loop goes on with so many that open connections, whose events
+ * come first in the next round, hardly wait. */
+void tls_queue(struct tls *tls);
+/* The one that has been under way for longest, when they are more than `most`; else NULL. */
+struct tls *tls_surplus(const struct worker *worker, uint64_t most);
 
 #endif

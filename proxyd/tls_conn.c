@@ -15,7 +15,7 @@ static int ssl_index;
 /* Sends what there is room for; the rest is kept. False: the connection is over. */
 static bool out_push(struct tls *tls)
 {
-	struct tls_scratch *scratch = tls->scratch;
+	struct tls_worker *scratch = tls->scratch;
 	const char *at = scratch->out;
 	size_t len = scratch->out_len;
 
@@ -47,7 +47,7 @@ static bool out_push(struct tls *tls)
 static int bio_write(BIO *bio, const char *bytes, int len)
 {
 	struct tls *tls = BIO_get_data(bio);
-	struct tls_scratch *scratch = tls->scratch;
+	struct tls_worker *scratch = tls->scratch;
 	size_t done = 0, all = (size_t)len;
 
 	BIO_clear_retry_flags(bio);
@@ -111,8 +111,7 @@ struct tls *tls_new(struct worker *worker, int fd, SSL_CTX *ctx, bool server)
 	BIO *bio;
 
 	pthread_once(&once, bio_method_make);
-	if (!worker->tls)
-		worker->tls = must(calloc(1, sizeof(*worker->tls)));
+	tls_worker_make(worker);
 	tls->scratch = worker->tls;
 	tls->worker = worker;
 	tls->fd = fd;
@@ -142,16 +141,12 @@ void tls_free(struct tls **tls)
 	if (!t)
 		return;
 	*tls = NULL;
+	tls_leave(t);
+	tls_forget_wait(t);
 	SSL_free(t->ssl);
 	free(t->in);
 	free(t->out);
 	free(t);
-}
-
-void tls_worker_free(struct worker *worker)
-{
-	free(worker->tls);
-	worker->tls = NULL;
 }
 
 /* ---- between the socket and OpenSSL ---- */

@@ -29,6 +29,11 @@ void transport_release(struct transport *t, bool clean)
 	tls_free(&t->tls);
 }
 
+bool transport_asked_certificate(const struct transport *t)
+{
+	return t->tls && SSL_get_verify_mode(t->tls->ssl) != SSL_VERIFY_NONE;
+}
+
 struct transport_facts transport_facts(const struct transport *t)
 {
 	return t->tls ? tls_facts(t->tls) : (struct transport_facts){ 0 };

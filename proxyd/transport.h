@@ -102,6 +102,8 @@ void transport_shut(struct transport *transport);
 /* Gives up the TLS part; close the descriptor after it. clean: says good-bye (close_notify) when it can be sent at once. An
  * answer that was cut must not be followed by one: the cut would be hidden. */
 void transport_release(struct transport *transport, bool clean);
+/* Whether the other side was asked for a certificate. */
+bool transport_asked_certificate(const struct transport *transport);
 struct transport_facts transport_facts(const struct transport *transport);
 
 #endif

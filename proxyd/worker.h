@@ -69,7 +69,7 @@ struct worker {
 	bool draining;                   /* stop accepting; close what is idle */
 	struct client_list *clients;     /* conn.c's own */
 	struct origin_pool *origins;     /* origin.c's own */
-	struct tls_scratch *tls;         /* tls_conn.c's own; NULL: not needed yet */
+	struct tls_worker *tls;         /* of TLS: tls.h; NULL: not needed yet */
 	struct worker_priv *priv;        /* worker.c's own */
 };
 

@@ -1,5 +1,5 @@
 /* COUNTER(name, expression, doc): a counter of the metrics page, called proxyd_<name>_total there.
- * The expression is over `r`, the record of the log line (struct logline, rec = req or refresh): proxyd adds it up when it writes
+ * The expression is over `r`, the record of the log line (struct logline, rec = req, refresh or tls): proxyd adds it up when it writes
  * the record, logaudit when it reads the line, so that the two can only differ when one of them lies.
  * Counters without a log record of their own are in tbl/gauges.h. */
 COUNTER(requests,            r->rec == REC_req,                                   "Requests: one for each line of the log.")
@@ -36,3 +36,7 @@ COUNTER(ended_early,         r->rec == REC_req && r->end != END_complete && r->e
 COUNTER(refreshes,           r->rec == REC_refresh,               "Fetches in the background that renewed an object while it was served.")
 COUNTER(purges,              r->cache == VERDICT_purge,           "Purge requests over HTTP.")
 COUNTER(disk_late,           r->disk_late,                            "Requests that did not wait any longer for what is stored on a disk that was behind, and asked the origin.")
+COUNTER(tls_requests,        r->rec == REC_req && r->tls.len > 0,         "Requests over TLS.")
+COUNTER(tls_handshakes_full, r->tls_us >= 0 && r->tls.len > 0 && !r->tls_resumed, "TLS handshakes that made a new session.")
+COUNTER(tls_handshakes_resumed, r->tls_us >= 0 && r->tls.len > 0 && r->tls_resumed, "TLS handshakes that resumed a session.")
+COUNTER(tls_handshakes_failed, r->rec == REC_tls && r->tls.len == 0,      "TLS handshakes that failed.")

@@ -10,3 +10,4 @@ RECORD(purge, "A purge over the admin socket: `target` is its kind, mode and tex
 RECORD(unstored, "Objects of a volume that lines before this one said stored, and that its disk did not take after all: `unstored` how many, `object_bytes` how large together, `nostore` why.")
 RECORD(upgrade, "A new program took over from a running one: `conn` is the number of its first worker. It counts from zero; the old process' workers go on with their own numbers until their requests are over.")
 RECORD(retired, "The process that had handed over ended in good order; the daemon goes on.")
+RECORD(tls, "A TLS connection that brought no request: its handshake failed, or nothing was asked; `end` and `tls_error` say why. It counts in no request counter.")

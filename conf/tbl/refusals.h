@@ -48,3 +48,7 @@ REFUSAL(purge_token,        401, "A purge without the token that `purge_token` w
 REFUSAL(purge_fields,       400, "A purge whose Purge-Mode is not hard or soft, or that names nothing to purge.")
 REFUSAL(purge_nothing,      404, "A purge of a site that no volume is bound to.")
 REFUSAL(purge_full,         503, "Too many purges are in force in the volume: purge something wider.")
+REFUSAL(plain_on_tls,       400, "Plain HTTP on a TLS listener: write https:// before the name.")
+REFUSAL(client_certificate, 400, "The site wants a certificate of the client, and none that can be verified was shown: `tls_client`, `tls_error`.")
+REFUSAL(misdirected,        421, "The site wants certificates of clients, and the connection was made for another name.")
+REFUSAL(too_early,          425, "An unsafe method in TLS early data, which anybody on the way can send again (RFC 8470): ask again.")
