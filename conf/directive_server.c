@@ -28,7 +28,8 @@ static void listen_add(struct load *load, struct conf_server *server, const stru
 	if (listen->tls != options->tls)
 		load_error(load, pos, "line %u of %s listens on %.*s %s ssl: it must be the same for all servers there", listen->pos.line,
 			listen->pos.file, SLICE_ARG(addr->text), listen->tls ? "with" : "without");
-	tls_listen(server, listen);
+	else
+		tls_listen(server, listen);
 	if (listen->server_count > 0 && listen->servers[listen->server_count - 1] == server) {
 		load_error(load, pos, "this server listens on %.*s already", SLICE_ARG(addr->text));
 		return;

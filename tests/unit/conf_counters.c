@@ -102,10 +102,33 @@ static void other_records_change_nothing(void **state)
 	(void)state;
 	for (unsigned rec = REC_req + 1; rec < REC_COUNT; rec++) {
 		line.rec = (uint8_t)rec;
-		if (rec != REC_refresh)
+		if (rec != REC_refresh && rec != REC_tls)
 			counters_add(&c, &line);
 	}
 	assert_memory_equal(&c, &zero, sizeof(c));
+}
+
+static void a_connection_without_a_request_is_no_request(void **state)
+{
+	struct counters c = { 0 };
+	struct logline line;
+
+	(void)state;
+	logline_init(&line);
+	line.rec = REC_tls;
+	line.end = END_tls_no_cipher;
+	counters_add(&c, &line);
+	assert_int_equal(count(&c, "tls_handshakes_failed"), 1);
+	line.tls = SLICE("TLSv1.3");
+	line.tls_us = 700;
+	line.end = END_client_left;
+	counters_add(&c, &line);
+	line.tls_resumed = 1;
+	counters_add(&c, &line);
+	assert_int_equal(count(&c, "tls_handshakes_failed"), 1);
+	assert_int_equal(count(&c, "tls_handshakes_full"), 1);
+	assert_int_equal(count(&c, "tls_handshakes_resumed"), 1);
+	assert_int_equal(count(&c, "requests") + count(&c, "tls_requests") + count(&c, "status_none") + count(&c, "ended_early"), 0);
 }
 
 static void a_fetch_in_the_background_is_no_request(void **state)
@@ -154,6 +177,7 @@ int main(void)
 		cmocka_unit_test(a_miss_is_no_hit_and_its_bytes_are_none),
 		cmocka_unit_test(the_parts_add_up),
 		cmocka_unit_test(other_records_change_nothing),
+		cmocka_unit_test(a_connection_without_a_request_is_no_request),
 		cmocka_unit_test(a_fetch_in_the_background_is_no_request),
 		cmocka_unit_test(sums_are_those_of_each_counter),
 	};
