@@ -113,6 +113,41 @@ static json_t *flush(struct daemon *daemon, struct slice name)
 	return json_pack("{s:b, s:I}", "ok", 1, "volumes", (json_int_t)flushing.volumes);
 }
 
+/* ---- certificates ---- */
+
+static json_t *time_json(int64_t seconds)
+{
+	return seconds ? json_integer((json_int_t)seconds) : json_null();
+}
+
+static void certificate_add(void *arg, const struct cert_view *view)
+{
+	json_t *certificate = json_object(), *names = json_array();
+
+	for (size_t i = 0; i < view->name_count; i++)
+		json_array_append_new(names, text_json(slice_str(view->names[i])));
+	json_object_set_new(certificate, "file", text_json(slice_str(view->file)));
+	json_object_set_new(certificate, "names", names);
+	json_object_set_new(certificate, "loaded", json_boolean(view->cert != NULL));
+	json_object_set_new(certificate, "serial", view->cert ? json_string(view->cert->serial) : json_null());
+	json_object_set_new(certificate, "key", view->cert ? json_string(cert_kind_name(view->cert->kind)) : json_null());
+	json_object_set_new(certificate, "not_before", time_json(view->cert ? view->cert->not_before_s : 0));
+	json_object_set_new(certificate, "not_after", time_json(view->not_after_s));
+	json_object_set_new(certificate, "since", time_json(view->cert ? view->cert->loaded_s : 0));
+	json_object_set_new(certificate, "stapled", json_boolean(view->cert && view->cert->staple));
+	json_object_set_new(certificate, "error", view->error[0] ? text_json(slice_str(view->error)) : json_null());
+	json_object_set_new(certificate, "error_at", time_json(view->error[0] ? view->error_s : 0));
+	json_array_append_new(arg, certificate);
+}
+
+static json_t *certificates(struct daemon *daemon)
+{
+	json_t *list = json_array();
+
+	certs_each(daemon->tls.certs, certificate_add, list);
+	return json_pack("{s:b, s:I, s:o}", "ok", 1, "refused", (json_int_t)certs_refused(daemon->tls.certs), "certificates", list);
+}
+
 /* ---- purge ---- */
 
 struct waiting {
@@ -287,12 +322,14 @@ char *admin_answer(struct daemon *daemon, struct slice line)
 		answer = origins(daemon);
 	else if (slice_eq(word, SLICE("volume")) && slice_eq(word_take(&rest), SLICE("flush")) && rest.len)
 		answer = flush(daemon, rest);
+	else if (slice_eq(word, SLICE("certificates")) && !rest.len)
+		answer = certificates(daemon);
 	else if (slice_eq(word, SLICE("upgrade")))
 		answer = upgrade(daemon, rest);
 	else if (slice_eq(word, SLICE("purge")))
 		answer = purge(daemon, rest);
 	else
-		answer = failure("'%.*s' is no command; there are: status, volumes, origins, volume flush VOLUME|*, upgrade [PROGRAM], purge soft|hard VOLUME|* url|prefix|tag|all [TEXT]", SLICE_ARG(line));
+		answer = failure("'%.*s' is no command; there are: status, volumes, origins, volume flush VOLUME|*, certificates, upgrade [PROGRAM], purge soft|hard VOLUME|* url|prefix|tag|all [TEXT]", SLICE_ARG(line));
 	text = must(json_dumps(answer, JSON_ENSURE_ASCII));
 	json_decref(answer);
 	out = must(malloc(strlen(text) + 2));

@@ -14,46 +14,64 @@ enum { INDEX_FILE_MAX = 64 * 1024, TOLD_MAX = 20 };
 
 /* ---- one file ---- */
 
-static bool take_brief(struct cert_slot *slot, const char *pem, size_t len, char why[CERT_WHY_MAX])
-{
-	static _Thread_local unsigned char der[INDEX_FILE_MAX];
-	size_t der_len = cert_first_der(slice_make(pem, len), der, sizeof(der));
-	struct cert_brief brief;
-	char name[CERT_NAME_MAX + 1];
-	struct slice names, text;
+struct names { char **names; size_t count; };
 
-	if (der_len == 0 || !cert_brief_read(slice_make((const char *)der, der_len), &brief)) {
-		snprintf(why, CERT_WHY_MAX, "'%.200s' has no certificate in PEM that can be understood", slot->file);
-		return false;
-	}
-	for (size_t i = 0; i < slot->name_count; i++)
-		free(slot->names[i]);
-	slot->name_count = 0;
-	slot->kind = brief.kind;
-	slot->not_after_s = brief.not_after_s;
-	names = brief.names;
-	while (slot->name_count < CERT_NAMES_MAX && (text = cert_brief_name(&names, name)).len) {
-		slot->names = must(realloc(slot->names, (slot->name_count + 1) * sizeof(*slot->names)));
-		slot->names[slot->name_count++] = must(strndup(text.ptr, text.len));
-	}
-	if (slot->name_count == 0)
-		snprintf(why, CERT_WHY_MAX, "the certificate of '%.160s' is for no name: it has no subjectAltName", slot->file);
-	return slot->name_count > 0;
+static void names_free(struct names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->names[i]);
+	free(names->names);
 }
 
-/* Names, kind and date of what the file has now. The caller holds certs->loading; nobody else reads these members but under
- * the lock, when the map is made. */
-static bool slot_index(struct cert_slot *slot, char why[CERT_WHY_MAX])
+static struct names names_take(struct slice list)
+{
+	struct names all = { NULL, 0 };
+	char name[CERT_NAME_MAX + 1];
+	struct slice text;
+
+	while (all.count < CERT_NAMES_MAX && (text = cert_brief_name(&list, name)).len) {
+		all.names = must(realloc(all.names, (all.count + 1) * sizeof(*all.names)));
+		all.names[all.count++] = must(strndup(text.ptr, text.len));
+	}
+	return all;
+}
+
+/* Names, kind and date of what the file has now. The caller holds certs->loading. */
+static bool slot_index(struct certs *certs, struct cert_slot *slot, char why[CERT_WHY_MAX])
 {
 	static _Thread_local char pem[INDEX_FILE_MAX];
+	static _Thread_local unsigned char der[INDEX_FILE_MAX];
 	int fd = open(slot->file, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, pem, sizeof(pem));
+	size_t der_len = n > 0 ? cert_first_der(slice_make(pem, (size_t)n), der, sizeof(der)) : 0;
+	struct cert_brief brief = { .kind = CERT_other };
+	struct names names, old;
+	bool good = false;
 
 	if (n < 0)
 		snprintf(why, CERT_WHY_MAX, "'%.200s': %s", slot->file, strerror(errno));
+	else if (der_len == 0 || !cert_brief_read(slice_make((const char *)der, der_len), &brief))
+		snprintf(why, CERT_WHY_MAX, "'%.160s' has no certificate in PEM that can be understood", slot->file);
+	else
+		good = true;
 	if (fd >= 0)
 		close(fd);
-	return n >= 0 && take_brief(slot, pem, (size_t)n, why);
+	if (!good)
+		return false;
+	names = names_take(brief.names);
+	if (names.count == 0) {
+		snprintf(why, CERT_WHY_MAX, "the certificate of '%.160s' is for no name: it has no subjectAltName", slot->file);
+		return false;
+	}
+	pthread_mutex_lock(&certs->lock);
+	old = (struct names){ slot->names, slot->name_count };
+	slot->names = names.names;
+	slot->name_count = names.count;
+	slot->kind = brief.kind;
+	slot->not_after_s = brief.not_after_s;
+	pthread_mutex_unlock(&certs->lock);
+	names_free(&old);
+	return true;
 }
 
 /* Of a folder with a thousand mistakes some are told, and how many there are. */
@@ -72,14 +90,14 @@ static void item_look(struct certs *certs, struct cert_slot *slot, bool is_new, 
 	if (!slot_sign(slot, &sign))
 		return;
 	if (slot->cert) {                        /* in use: whole, or not at all */
-		if (slot_load(certs, slot, why) && slot_index(slot, why))
+		if (slot_load(certs, slot, why) && slot_index(certs, slot, why))
 			diag(DIAG_notice, "certificate '%s' is new: serial %s", slot->file, slot->cert->serial);
 		else
 			tell_refused(certs, slot, why, told);
 		return;
 	}
 	slot->seen = sign;
-	bool bad = !slot_index(slot, why);
+	bool bad = !slot_index(certs, slot, why);
 	pthread_mutex_lock(&certs->lock);
 	slot->bad = bad;
 	if (!bad && !is_new)

@@ -139,6 +139,16 @@ void slot_look(struct certs *certs, struct cert_slot *slot)
 		diag(DIAG_error, "certificate refused: %s; %s", why, slot->cert ? "the old one is served on" : "there is no old one");
 }
 
+void certs_check_access(struct certs *certs)
+{
+	for (const struct cert_slot *slot = certs->slots; slot; slot = slot->next) {
+		const char *key = slot->key ? slot->key : slot->file;
+
+		if (!slot->in_folder && access(key, R_OK) != 0)
+			diag(DIAG_warn, "key '%s' was read as root and cannot be read any more: a new one would be refused; let the user of proxyd read it", key);
+	}
+}
+
 /* ---- for configurations ---- */
 
 static struct cert_slot *slot_find(struct certs *certs, const char *file, const char *key)
@@ -247,7 +257,12 @@ void certs_each(struct certs *certs, void (*show)(void *arg, const struct cert_v
 {
 	pthread_mutex_lock(&certs->lock);
 	for (const struct cert_slot *slot = certs->slots; slot; slot = slot->next) {
-		struct cert_view view = { slot->file, slot->error, slot->error_s, slot->cert, slot->in_folder, slot->not_after_s };
+		struct cert_view view = { slot->file, slot->error, slot->error_s, slot->cert, slot->names, slot->name_count, slot->in_folder,
+			slot->not_after_s };
+		if (slot->cert) {
+			view.names = slot->cert->names;
+			view.name_count = slot->cert->name_count;
+		}
 		show(arg, &view);
 	}
 	pthread_mutex_unlock(&certs->lock);

@@ -25,6 +25,8 @@ struct cert_folder;
 struct certs *certs_new(void);
 /* The thread of it; before that nothing is watched and nothing in a folder is loaded. False with errno. */
 bool certs_start(struct certs *certs);
+/* Once the user has been changed to: says which files could be read before and cannot any more. */
+void certs_check_access(struct certs *certs);
 /* Ends the thread: what waits for it is answered. Then certs_free(), when no configuration is left. */
 void certs_stop(struct certs *certs);
 void certs_free(struct certs **certs);
@@ -66,6 +68,8 @@ struct cert_view {
 	const char *file, *error;                /* error: of the last look; empty: none */
 	int64_t error_s;
 	const struct cert *cert;                 /* NULL: not loaded */
+	char *const *names;
+	size_t name_count;
 	bool in_folder;
 	int64_t not_after_s;                     /* 0: not known */
 };

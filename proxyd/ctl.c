@@ -21,6 +21,7 @@ static int usage(const char *problem)
 		"  origins                               each server of each upstream: its state, connections, tries, failures\n"
 		"  volume flush [NAME]                   what was handed to it (to each) so far is on disk when this returns\n"
 		"  upgrade [PROGRAM]                     a new program takes over from the running one, which finishes its requests\n"
+		"  certificates                          each certificate: names, serial, expiry, since when, the last error\n"
 		"  purge url URL                         one URL, with all its variants\n"
 		"  purge prefix URL                      everything whose URL begins so\n"
 		"  purge tag TAG                         everything with exactly this tag\n"
@@ -79,7 +80,7 @@ static char *volume_line(int argc, char **argv)
 /* Asked without anything more. */
 static bool is_word(const char *text)
 {
-	static const char *const words[] = { "status", "volumes", "origins" };
+	static const char *const words[] = { "status", "volumes", "origins", "certificates" };
 
 	for (size_t i = 0; i < COUNT_OF(words); i++)
 		if (strcmp(words[i], text) == 0)

@@ -333,6 +333,7 @@ bool daemon_start(struct daemon *daemon, struct conf *conf)
 	ok &= tls_front_make(&daemon->tls, conf);    /* keys are often for root alone to read */
 	/* When something has failed the rest is tried all the same: one run tells everything. */
 	if (become_user(daemon, conf)) {
+		certs_check_access(daemon->tls.certs);
 		ok &= daemon->heir ? volumes_check(conf) : volumes_add(&daemon->volumes, conf);
 		ok &= open_log(daemon, conf);
 	} else {

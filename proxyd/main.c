@@ -57,7 +57,7 @@ static void usage(FILE *out)
 	fputs("proxyd: a caching reverse proxy whose access log is the truth\n\n"
 		"  proxyd -c FILE [-t | -T | -d | -s WORD]\n"
 		"  proxyd --listen ADDR --origin URL [--volume DIR:SIZE] [--access-log FILE] [--metrics ADDR] [--workers N]\n"
-		"  proxyd -c FILE ctl WORDS        asks the running daemon: status, volumes, origins, purge, upgrade; alone it says what there is\n"
+		"  proxyd -c FILE ctl WORDS        asks the running daemon: status, volumes, origins, certificates, purge, upgrade; alone it says what there is\n"
 		"  proxyd volume WORDS             looks into a volume's folder, whoever has it open: check, stat, dump, top; --help says more\n"
 		"  proxyd -c FILE explain URL      which server, location, key, volume and origin a URL comes to\n\n", out);
 #define X(name, argument, letter, what, doc) fprintf(out, "  -%c, --%-10s %-9s %s\n", letter, name, what, doc);

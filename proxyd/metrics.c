@@ -68,14 +68,54 @@ enum gauge {
 #undef GAUGE
 	GAUGE_COUNT };
 
+struct cert_sums { uint64_t all, loaded, failing, first_s; };
+
+static void sum_certificate(void *arg, const struct cert_view *view)
+{
+	struct cert_sums *sums = arg;
+
+	sums->all += view->cert || !view->error[0];
+	sums->loaded += view->cert != NULL;
+	sums->failing += view->error[0] != '\0';
+	if (view->not_after_s > 0 && (!sums->first_s || (uint64_t)view->not_after_s < sums->first_s))
+		sums->first_s = (uint64_t)view->not_after_s;
+}
+
+/* Of those that are loaded: what is in a folder of thousands and nobody asks for is in the sums. */
+static void put_certificate(void *arg, const struct cert_view *view)
+{
+	FILE *out = arg;
+
+	if (!view->cert)
+		return;
+	fputs("proxyd_certificate_expires_seconds{file=\"", out);
+	for (const char *at = view->file; *at; at++)
+		fprintf(out, *at == '\n' ? "\\n" : *at == '"' || *at == '\\' ? "\\%c" : "%c", *at);
+	fprintf(out, "\",key=\"%s\"} %" PRIu64 "\n", cert_kind_name(view->cert->kind), (uint64_t)view->cert->not_after_s);
+}
+
+static void put_certificates(struct daemon *daemon, FILE *out)
+{
+	put_row(out, "certificate_expires_seconds", "", "gauge", "When a loaded certificate expires: seconds since 1970, UTC.");
+	certs_each(daemon->tls.certs, put_certificate, out);
+}
+
 static void put_gauges(struct daemon *daemon, FILE *out)
 {
+	struct cert_sums sums = { 0 };
+
+	certs_each(daemon->tls.certs, sum_certificate, &sums);
 	const uint64_t values[GAUGE_COUNT] = {
 		[GAUGE_log_lines_lost_total] = access_log_lost(daemon->log),
 		[GAUGE_config_generation] = atomic_load(&daemon->generation),
 		[GAUGE_start_time_seconds] = (uint64_t)daemon->started_us / 1000000,
 		[GAUGE_connections] = connections_open(daemon),
 		[GAUGE_workers] = daemon->worker_count,
+		[GAUGE_certificates] = sums.all,
+		[GAUGE_certificates_loaded] = sums.loaded,
+		[GAUGE_certificates_failing] = sums.failing,
+		[GAUGE_certificates_refused_total] = certs_refused(daemon->tls.certs),
+		[GAUGE_certificates_expire_first_seconds] = sums.first_s,
 	};
 
 #define GAUGE(name, kind, doc) \
@@ -171,6 +211,7 @@ static void answer_make(struct metrics *metrics, struct client *client)
 		put_gauges(metrics->daemon, out);
 		put_volumes(metrics->daemon, out);
 		put_owners(metrics->daemon, out);
+		put_certificates(metrics->daemon, out);
 	} else {
 		fprintf(out, "%s; the page is /metrics\n", status);
 	}
