@@ -2,6 +2,7 @@
  * configuration sets. */
 #include "request.h"
 #include "key_rules.h"
+#include "tls_front.h"
 #include "joint.h"
 #include "slices.h"
 
@@ -40,11 +41,19 @@ static bool config_sends(struct request *r, struct slice name)
 	return false;
 }
 
+/* What says who the client is, by its certificate, comes from us, or from a proxy that is trusted (RFC 9440 section 2.4). */
+static bool is_claimed_cert(const struct request *r, enum http_field id)
+{
+	if (id != FIELD_client_cert && id != FIELD_client_cert_chain)
+		return false;
+	return r->server->tls.verify != CONF_VERIFY_off || !conf_is_trusted(r->server, (const struct sockaddr *)&r->peer);
+}
+
 /* Fields that are never the client's: they name the connection, the way, or are written by ourselves. */
 static bool is_ours(const struct request *r, enum http_field id)
 {
 	return key_replaces(r->location, id, r->reduced) || (http_field_flags(id) & (HTTP_HOP | HTTP_FWD)) || id == FIELD_host || id == FIELD_content_length || id == FIELD_expect
-		|| id == FIELD_via || id == FIELD_cdn_loop || id == FIELD_max_forwards || id == FIELD_x_request_id;
+		|| id == FIELD_via || id == FIELD_cdn_loop || id == FIELD_max_forwards || id == FIELD_x_request_id || is_claimed_cert(r, id);
 }
 
 /* To an origin that speaks CGI or WSGI, X_Forwarded_For is the same variable as X-Forwarded-For: what is ours is ours in
@@ -83,6 +92,17 @@ static void add_validators(struct text *text, struct request *r)
 	if (view.last_modified.len)
 		text_add_field(text, SLICE("If-Modified-Since"), view.last_modified);
 	r->revalidating = view.etag.len || view.last_modified.len;
+}
+
+static void add_tls(struct text *text, const struct request *r)
+{
+	const struct tls_peer *peer = r->tls_peer;
+
+	if (peer && peer->der.len && !peer->error.len && r->server->tls.verify != CONF_VERIFY_off && !is_set_by_config(r, SLICE("client-cert")))
+		text_add_field(text, SLICE("Client-Cert"), peer->der);
+	/* RFC 8470 section 5.1: of a request that may be a copy the origin has to know it. */
+	if (r->log.tls_early && !http_header_get(&r->head, FIELD_early_data))
+		text_add_field(text, SLICE("Early-Data"), SLICE("1"));
 }
 
 /* What the key has of cookies and of User-Agent. */
@@ -214,6 +234,7 @@ struct slice request_origin_head(struct request *r)
 	if (r->slicing)
 		slice_add_fields(r, &text);
 	add_forwarding(&text, r);
+	add_tls(&text, r);
 	add_max_forwards(&text, r);
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)r->log.rid);
 	if (!is_set_by_config(r, SLICE("x-request-id")))

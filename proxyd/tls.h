@@ -42,7 +42,10 @@ struct tls {
 	struct tls_worker *scratch;              /* the worker's */
 	struct worker *worker;
 	int fd;
-	bool begun, ready;                       /* the handshake: a byte has come; it is over */
+	bool begun, ready, over;                 /* the handshake: a byte has come; bytes may flow; it is over */
+	bool early;                              /* early data may come before it is over (RFC 8446 section 2.3) */
+	char *early_in;                          /* what has come of it and was not asked for yet */
+	size_t early_len;
 	bool end_seen, end_told, cut, shut;
 	bool socket_end;                         /* nothing more comes from it */
 	const char *feed;                        /* encrypted bytes that OpenSSL may take now */

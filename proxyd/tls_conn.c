@@ -144,6 +144,7 @@ void tls_free(struct tls **tls)
 	tls_leave(t);
 	tls_forget_wait(t);
 	SSL_free(t->ssl);
+	free(t->early_in);
 	free(t->in);
 	free(t->out);
 	free(t);
@@ -193,6 +194,81 @@ static bool feed_end(struct tls *tls)
 	return out_push(tls);
 }
 
+/* ---- the handshake ---- */
+
+/* Early data as far as it has come. False: there is none, or no more. */
+static bool early_take(struct tls *tls, int *ret_error)
+{
+	size_t n = 0;
+	int got = SSL_read_early_data(tls->ssl, tls->scratch->gather, sizeof(tls->scratch->gather), &n);
+
+	*ret_error = SSL_ERROR_NONE;
+	tls->early = got != SSL_READ_EARLY_DATA_FINISH;
+	if (got == SSL_READ_EARLY_DATA_ERROR)
+		*ret_error = SSL_get_error(tls->ssl, 0);
+	if (got == SSL_READ_EARLY_DATA_SUCCESS && n > 0) {
+		tls->early_in = must(realloc(tls->early_in, tls->early_len + n));
+		memcpy(tls->early_in + tls->early_len, tls->scratch->gather, n);
+		tls->early_len += n;
+	}
+	return tls->early;
+}
+
+/* SSL_ERROR_NONE: it is over, or early data has come. */
+static int handshake_step(struct tls *tls)
+{
+	int n, error;
+
+	if (tls->early && early_take(tls, &error))
+		return error;
+	n = SSL_do_handshake(tls->ssl);
+	tls->over = n == 1;
+	return n == 1 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, n);
+}
+
+static enum transport_step handshake_run(struct tls *tls)
+{
+	enum transport_step step = TRANSPORT_FAILED;
+	bool asked = false, again = true;
+
+	feed_begin(tls);
+	while (again) {
+		int error = handshake_step(tls);
+
+		again = false;
+		if (error == SSL_ERROR_NONE) {
+			step = TRANSPORT_READY;
+			again = !tls->over && !tls->early_len;
+		} else if (error == SSL_ERROR_WANT_READ) {
+			step = TRANSPORT_WAITS;
+			again = !asked && feed_more(tls, sizeof(tls->scratch->in));
+			if (!asked && !again && errno != EAGAIN && errno != EINTR)
+				step = TRANSPORT_FAILED;
+			asked = true;
+		} else if (error == SSL_ERROR_WANT_CLIENT_HELLO_CB || error == SSL_ERROR_WANT_X509_LOOKUP) {
+			step = TRANSPORT_HELD;
+		} else {
+			tls->error = ERR_peek_error();
+			step = TRANSPORT_FAILED;
+		}
+		ERR_clear_error();
+	}
+	return feed_end(tls) ? step : TRANSPORT_FAILED;
+}
+
+enum transport_step tls_handshake(struct tls *tls)
+{
+	enum transport_step step = tls->ready ? TRANSPORT_READY : handshake_run(tls);
+
+	if (step == TRANSPORT_READY && !tls->ready) {
+		tls->ready = true;
+		tls->ready_us = tls->worker->now_us;
+	}
+	return step;
+}
+
+/* ---- reading ---- */
+
 /* What an operation that brought nothing means: true: ask again, there are more bytes; false: see errno, 0 for the end. */
 static bool read_failed(struct tls *tls, int got, bool *asked, size_t most)
 {
@@ -219,12 +295,30 @@ static bool read_failed(struct tls *tls, int got, bool *asked, size_t most)
 	return false;
 }
 
+static ssize_t recv_early(struct tls *tls, void *buf, size_t len)
+{
+	size_t n = len < tls->early_len ? len : tls->early_len;
+
+	memcpy(buf, tls->early_in, n);
+	tls->early_len -= n;
+	memmove(tls->early_in, tls->early_in + n, tls->early_len);
+	return (ssize_t)n;
+}
+
 ssize_t tls_recv(struct tls *tls, void *buf, size_t len)
 {
 	bool asked = false;
 	size_t got = 0;
 	int err = 0;
 
+	if (!tls->over && !tls->early_len) {
+		enum transport_step step = handshake_run(tls);
+		errno = step == TRANSPORT_FAILED ? EPROTO : EAGAIN;
+		if (!tls->early_len && !tls->over)
+			return -1;
+	}
+	if (tls->early_len)
+		return recv_early(tls, buf, len);
 	feed_begin(tls);
 	while (!tls->end_seen && got < len) {
 		int n = SSL_read(tls->ssl, (char *)buf + got, (int)(len - got < INT32_MAX ? len - got : INT32_MAX));
@@ -258,6 +352,8 @@ bool tls_at_end(struct tls *tls)
 
 	if (tls->end_seen || tls_has_pending(tls))
 		return tls->end_seen;
+	if (!tls->over && (handshake_run(tls) == TRANSPORT_FAILED || !tls->over))
+		return tls->socket_end;
 	feed_begin(tls);
 	do
 		n = SSL_peek(tls->ssl, &byte, 1);
@@ -268,7 +364,7 @@ bool tls_at_end(struct tls *tls)
 
 bool tls_has_pending(const struct tls *tls)
 {
-	return tls->in_len || (tls->end_seen && !tls->end_told) || (tls->ready && SSL_pending(tls->ssl) > 0);
+	return tls->in_len || tls->early_len || (tls->end_seen && !tls->end_told) || (tls->over && SSL_pending(tls->ssl) > 0);
 }
 
 bool tls_has_unsent(const struct tls *tls)
@@ -329,7 +425,10 @@ static size_t record_write(struct tls *tls, const struct iovec *iov, int count, 
 		len = n;
 	}
 	len = len < most ? len : most;
-	return SSL_write(tls->ssl, bytes, (int)len) == (int)len ? len : 0;
+	if (tls->over)
+		return SSL_write(tls->ssl, bytes, (int)len) == (int)len ? len : 0;
+	size_t written = 0;
+	return SSL_write_early_data(tls->ssl, bytes, len, &written) == 1 && written == len ? len : 0;
 }
 
 ssize_t tls_sendv(struct tls *tls, const struct iovec *iov, int count)
@@ -369,51 +468,12 @@ ssize_t tls_sendv(struct tls *tls, const struct iovec *iov, int count)
 
 void tls_say_end(struct tls *tls)
 {
-	if (tls->ready && !tls->shut) {
+	if (tls->over && !tls->shut) {
 		SSL_shutdown(tls->ssl);
 		ERR_clear_error();
 		out_push(tls);
 	}
 	tls->shut = true;
-}
-
-/* ---- the handshake ---- */
-
-enum transport_step tls_handshake(struct tls *tls)
-{
-	enum transport_step step = TRANSPORT_FAILED;
-	bool asked = false, again = true;
-
-	if (tls->ready)
-		return TRANSPORT_READY;
-	feed_begin(tls);
-	while (again) {
-		int n = SSL_do_handshake(tls->ssl), error = n == 1 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, n);
-		again = false;
-		if (n == 1) {
-			tls->ready = true;
-			step = TRANSPORT_READY;
-		} else if (error == SSL_ERROR_WANT_READ) {
-			step = TRANSPORT_WAITS;
-			if (!asked) {
-				asked = true;
-				again = feed_more(tls, sizeof(tls->scratch->in));
-				if (!again && errno != EAGAIN && errno != EINTR)
-					step = TRANSPORT_FAILED;
-			}
-		} else if (error == SSL_ERROR_WANT_CLIENT_HELLO_CB || error == SSL_ERROR_WANT_X509_LOOKUP) {
-			step = TRANSPORT_HELD;
-		} else {
-			tls->error = ERR_peek_error();
-			step = TRANSPORT_FAILED;
-		}
-		ERR_clear_error();
-	}
-	if (!feed_end(tls))
-		step = TRANSPORT_FAILED;
-	if (step == TRANSPORT_READY)
-		tls->ready_us = tls->worker->now_us;
-	return step;
 }
 
 struct transport_facts tls_facts(const struct tls *tls)
@@ -429,6 +489,7 @@ struct transport_facts tls_facts(const struct tls *tls)
 	facts.cipher = slice_str(SSL_get_cipher_name(tls->ssl));
 	facts.alpn = slice_make((const char *)alpn, len);
 	facts.resumed = SSL_session_reused(tls->ssl);
+	facts.early = !tls->over;
 	facts.handshake_us = tls->ready_us - tls->first_us;
 	return facts;
 }

@@ -144,6 +144,8 @@ bool tls_front_make(struct tls_shared *shared, struct conf *conf)
 	for (size_t i = 0; i < conf->server_count; i++)
 		if (conf->servers[i]->has_tls)
 			good &= server_make(front, &front->servers[i], conf->servers[i]);
+	for (size_t i = 0; i < conf->server_count; i++)
+		front->early |= conf->servers[i]->has_tls && conf->servers[i]->set.ssl_early_data;
 	front->listener.changed = slot_changed;
 	certs_listen(shared->certs, &front->listener);
 	conf->tls = front;

@@ -39,6 +39,7 @@ struct tls_front {
 	pthread_mutex_t lock;
 	struct tls_server *servers;              /* by conf_server.index */
 	size_t server_count;
+	bool early;                              /* a server takes early data */
 };
 
 /* One reference. NULL: the server has no TLS. */

@@ -138,6 +138,7 @@ struct tls *tls_accept(struct worker *worker, int fd, const struct conf *conf, c
 	tls->listen = listen;
 	tls->owner = owner;
 	tls->resume = resume;
+	tls->early = front->early;
 	tls->first_us = worker->now_us;
 	tls_enter(tls);
 	return tls;

@@ -10,6 +10,8 @@
 	X(cache_tag,           "cache-tag",           0) \
 	X(cdn_cache_control,   "cdn-cache-control",   HTTP_KEEP) \
 	X(cdn_loop,            "cdn-loop",            HTTP_KEEP) \
+	X(client_cert,         "client-cert",         0) \
+	X(client_cert_chain,   "client-cert-chain",   0) \
 	X(connection,          "connection",          HTTP_HOP) \
 	X(content_encoding,    "content-encoding",    HTTP_KEEP) \
 	X(content_length,      "content-length",      HTTP_KEEP) \
@@ -18,6 +20,7 @@
 	X(content_type,        "content-type",        HTTP_KEEP) \
 	X(cookie,              "cookie",              HTTP_KEEP) \
 	X(date,                "date",                HTTP_KEEP) \
+	X(early_data,          "early-data",          HTTP_KEEP) \
 	X(etag,                "etag",                HTTP_KEEP) \
 	X(expect,              "expect",              0) \
 	X(expires,             "expires",             HTTP_KEEP) \
