@@ -10,6 +10,7 @@
 #   make fuzz       each fuzz target for a short time (FUZZ_SECONDS=10)
 #   make bench      requests per CPU-second beside nginx and haproxy; and every request counted
 #   make bench-cold  hits in memory beside reads of a slow disk, in little memory
+#   make bench-tls  over TLS beside nginx and haproxy: hits, full and resumed handshakes, memory of idle connections
 #   make bench-store  the store beside the disk itself: filling, full, hits (STORE_MB=2048)
 #   make bench-policy hit ratios of the eviction policies on traces, against the best possible (about a minute)
 #   make layers     check that no room includes what is above it
@@ -38,7 +39,7 @@ LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 
 .SECONDARY:   # objects are kept: they are asked for again
-.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-cold bench-store bench-policy run stop test deps
+.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-tls bench-cold bench-store bench-policy run stop test deps
 all: $(OUT)/proxyd $(OUT)/logaudit
 
 help: ; @sed -n '/^[^#]/q; s/^# \{0,1\}//p' Makefile
@@ -132,6 +133,12 @@ bench: all
 	@sh tests/deps.sh install build bench
 	OUT=$(OUT) bash tests/bench/hit.sh
 	OUT=$(OUT) bash tests/bench/count.sh
+bench-tls: all $(OUT)/bench/handshakes
+	@sh tests/deps.sh install build bench
+	OUT=$(OUT) TLS=on bash tests/bench/hit.sh
+	OUT=$(OUT) TLS=on LOAD=full bash tests/bench/hit.sh
+	OUT=$(OUT) TLS=on LOAD=resumed bash tests/bench/hit.sh
+	OUT=$(OUT) TLS=on LOAD=idle bash tests/bench/hit.sh
 
 deps: ; @CC=$(CC) sh tests/deps.sh check build run test bench && echo 'deps: nothing is missing'
 

@@ -197,7 +197,8 @@ static int ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP
 		memcpy(name, key.name, TICKET_NAME);
 		answer = RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1 && key_use(&key, iv, cipher, mac, true) ? 1 : -1;
 	} else if (key_find(tickets, name, &key, &first)) {
-		answer = !key_use(&key, iv, cipher, mac, false) ? -1 : first ? 1 : 2;
+		/* A client of TLS 1.3 uses a ticket once (RFC 8446 appendix C.4): it gets another one each time. */
+		answer = !key_use(&key, iv, cipher, mac, false) ? -1 : first && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 	} else {
 		return 0;
 	}

@@ -24,7 +24,7 @@ curl|tool|curl|test|stories with a client of another make
 libcmocka-dev|cmocka|cmocka.h|test|unit tests
 python3-pytest|python|pytest|test|the stories
 python3-cryptography|python|cryptography|test|certificates for the stories
-openssl|tool|openssl|test|a TLS client of another make
+openssl|tool|openssl|test bench|a TLS client of another make
 python3-httpx|python|httpx|test|stories with a client of another make
 clang|tool|clang|test|the second compiler, and the fuzz targets
 libclang-rt-dev|fuzzer|-fsanitize=fuzzer,address|test|the fuzz targets

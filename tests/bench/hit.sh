@@ -3,11 +3,13 @@
 # pinned to core 0 and its access log on (proxyd and nginx to a file, haproxy as usual to a datagram socket, here one that
 # nobody reads); wrk on core 1. Rounds alternate, so that a drifting machine is no one's advantage. CPU time is that of the server's process, all threads, from /proc/PID/stat.
 #   ROUNDS=3 SECONDS_EACH=5 CONNECTIONS=32 SIZE=1024 CONTROL="public, max-age=3600" bash tests/bench/hit.sh
+# TLS=on: over TLS 1.3 with a P-256 certificate. LOAD=full or resumed: a TLS connection for each request, with a handshake of
+# that kind, by build/bench/handshakes; LOAD=idle: memory of a connection that has asked once and waits (IDLE=1000 of them).
 # CONTROL=no-store measures answers that pass instead: the origin (on core 1, with wrk) is asked each time.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$(realpath "${OUT:-build}")
-rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} connections=${CONNECTIONS:-32} size=${SIZE:-1024} control=${CONTROL:-public, max-age=3600}
+rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} connections=${CONNECTIONS:-32} size=${SIZE:-1024} control=${CONTROL:-public, max-age=3600} load=${LOAD:-hit} idle=${IDLE:-1000}
 export PATH=$PATH:/usr/sbin:/sbin
 run=$(mktemp -d "${TMPDIR:-/tmp}/bench-hit.XXXXXX")
 chmod 755 "$run"
@@ -31,6 +33,16 @@ user=
 [ "$(id -u)" -ne 0 ] || user="user $(id -un);"
 mkdir "$run/www" "$run/tmp" "$run/nginx-cache"
 head -c "$size" /dev/zero | tr '\0' x >"$run/www/object"
+scheme=http tls_nginx= tls_haproxy= tls_proxyd=
+if [ -n "${TLS:-}" ]; then
+	scheme=https
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$run/key.pem" -out "$run/cert.pem" -days 2 \
+		-subj /CN=site.test -addext subjectAltName=DNS:site.test 2>/dev/null
+	cat "$run/cert.pem" "$run/key.pem" >"$run/both.pem"
+	tls_nginx=" ssl; ssl_protocols TLSv1.3; ssl_certificate $run/cert.pem; ssl_certificate_key $run/key.pem"
+	tls_haproxy=" ssl crt $run/both.pem alpn http/1.1 ssl-min-ver TLSv1.3"
+	tls_proxyd=" ssl; ssl_certificate $run/cert.pem; ssl_certificate_key $run/key.pem"
+fi
 temps="client_body_temp_path $run/tmp/b; proxy_temp_path $run/tmp/p; fastcgi_temp_path $run/tmp/f; uwsgi_temp_path $run/tmp/u; scgi_temp_path $run/tmp/s;"
 
 cat >"$run/origin.conf" <<CONF
@@ -43,14 +55,14 @@ CONF
 cat >"$run/nginx.conf" <<CONF
 $user
 daemon off; master_process off; worker_processes 1; pid $run/nginx.pid; error_log $run/nginx-error.log;
-events { worker_connections 1024; }
+events { worker_connections 4096; }
 http { $temps
 	keepalive_requests 1000000000; open_file_cache max=1000; tcp_nodelay on;
 	upstream origin { server 127.0.0.1:$origin; keepalive 64; }
 	proxy_http_version 1.1; proxy_set_header Connection "";
 	proxy_cache_path $run/nginx-cache keys_zone=zone:10m;
 	access_log $run/nginx-access.log combined buffer=64k;
-	server { listen 127.0.0.1:$p_nginx; location / { proxy_pass http://origin; proxy_cache zone; } } }
+	server { listen 127.0.0.1:$p_nginx$tls_nginx; location / { proxy_pass http://origin; proxy_cache zone; } } }
 CONF
 cat >"$run/haproxy.cfg" <<CONF
 global
@@ -69,7 +81,7 @@ cache zone
 	max-object-size 1000000
 	max-age 3600
 frontend f
-	bind 127.0.0.1:$p_haproxy
+	bind 127.0.0.1:$p_haproxy$tls_haproxy
 	http-request cache-use zone
 	http-response cache-store zone
 	default_backend b
@@ -82,12 +94,12 @@ cat >"$run/proxyd.conf" <<CONF
 workers 1;
 access_log $run/proxyd.csv;
 volume main { path $run/volume; size 64m; }
-server { listen 127.0.0.1:$p_proxyd; location / { proxy_pass http://127.0.0.1:$origin; proxy_cache main; } }
+server { listen 127.0.0.1:$p_proxyd$tls_proxyd; location / { proxy_pass http://127.0.0.1:$origin; proxy_cache main; } }
 CONF
 
 /usr/bin/python3 -c 'import signal, socket, sys; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(("127.0.0.1", int(sys.argv[1]))); signal.pause()' "$sink" &
 pids+=($!)
-answers() { curl -sf --noproxy '*' -o /dev/null "http://127.0.0.1:$1/object"; }
+answers() { local s=$scheme; [ "$1" != "$origin" ] || s=http; curl -skf --noproxy '*' -o /dev/null "$s://127.0.0.1:$1/object"; }
 start() {      # name, port, core, command...
 	local name=$1 port=$2 core=$3
 	shift 3
@@ -106,15 +118,47 @@ start nginx "$p_nginx" 0 nginx -p "$run" -e "$run/nginx-error.log" -c "$run/ngin
 start haproxy "$p_haproxy" 0 haproxy -db -f "$run/haproxy.cfg"
 for port in "$p_proxyd" "$p_nginx" "$p_haproxy"; do answers "$port"; answers "$port"; done
 
+# Anonymous memory before and after so many connections that have asked once; the rest of the run does not matter then.
+if [ "$load" = idle ]; then
+	echo "+ $idle connections that have asked once and wait"
+	for name in proxyd nginx haproxy; do
+		pid_var=pid_$name port_var=p_$name
+		/usr/bin/python3 - "${!pid_var}" "${!port_var}" "$idle" "$scheme" "$name" <<'PYTHON'
+import re, socket, ssl, sys
+pid, port, count, scheme, name = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+def memory():
+    with open(f'/proc/{pid}/status') as f:
+        return int(re.search(r'RssAnon:\s+(\d+)', f.read())[1]) * 1024
+def ask():
+    s = socket.create_connection(('127.0.0.1', port))
+    if scheme == 'https':
+        s = context.wrap_socket(s, server_hostname='site.test')
+    s.sendall(b'GET /object HTTP/1.1\r\nHost: site.test\r\n\r\n')
+    got = b''
+    while not got.endswith(b'xxxx'):
+        got += s.recv(65536)
+    return s
+warm = [ask() for _ in range(50)]
+before = memory()
+held = [ask() for _ in range(count)]
+print(f'{name:8} {(memory() - before) / count:8.0f} bytes a connection')
+PYTHON
+	done
+	exit 0
+fi
 ticks() { awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"; }
 hertz=$(getconf CLK_TCK)
-echo "+ $rounds rounds of: taskset -c 1 wrk -t1 -c$connections -d${seconds}s http://127.0.0.1:PORT/object   ($size bytes)"
+command=(wrk -t1 -c"$connections" -d"${seconds}s" "$scheme://127.0.0.1:PORT/object")
+[ "$load" = hit ] || command=("$out/bench/handshakes" 127.0.0.1 PORT "$load" "$seconds")
+echo "+ $rounds rounds of: taskset -c 1 ${command[*]}   ($size bytes)"
 : >"$run/results"
 for round in $(seq "$rounds"); do
 	for name in proxyd nginx haproxy; do
 		pid_var=pid_$name port_var=p_$name
 		before=$(ticks "${!pid_var}")
-		taskset -c 1 wrk -t1 -c"$connections" -d"${seconds}s" "http://127.0.0.1:${!port_var}/object" >"$run/wrk.txt"
+		taskset -c 1 "${command[@]/PORT/${!port_var}}" >"$run/wrk.txt"
 		after=$(ticks "${!pid_var}")
 		awk -v name=$name -v round="$round" -v cpu="$(((after - before)))" -v hertz="$hertz" '
 			/requests in/ { n = $1 } /Requests\/sec/ { rate = $2 } /Non-2xx/ { bad = $NF } /Socket errors/ { errors = $0 }

@@ -386,6 +386,20 @@ def test_sessions_are_resumed_by_every_worker(secure, version):
     assert daemon.counters()['proxyd_tls_handshakes_resumed_total'] >= 3
 
 
+def test_a_resumed_session_brings_another_ticket(secure):
+    """Clients of TLS 1.3 use each ticket once: without another one every second handshake would be a full one."""
+    daemon, cert = secure()
+    ctx = context(cert)
+    session, tickets = None, set()
+    for n in range(4):
+        with TlsClient(daemon.address, ctx=ctx, session=session) as client:
+            client.get('/')
+            assert client.sock.session_reused == (n > 0)
+            session = client.sock.session
+            tickets.add(session.id)
+    assert len(tickets) == 4
+
+
 def test_sessions_are_resumed_after_a_reload_and_not_without_tickets(secure):
     daemon, cert = secure()
     ctx = context(cert)
