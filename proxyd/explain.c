@@ -63,9 +63,11 @@ int explain(const struct conf *conf, const char *text)
 	struct slice url_text = slice_str(text);
 	struct url url;
 	const char *why;
+	size_t shown = 0;
 
-	if (!slice_starts(url_text, SLICE("http://")) || url_text.len > URL_MAX) {
-		fputs("proxyd: explain wants a URL that begins with http://\n", stderr);
+	bool https = slice_starts(url_text, SLICE("https://"));
+	if ((!https && !slice_starts(url_text, SLICE("http://"))) || url_text.len > URL_MAX) {
+		fputs("proxyd: explain wants a URL that begins with http:// or https://\n", stderr);
 		return 2;
 	}
 	if (!url_read(url_text, &url, &why)) {
@@ -74,7 +76,10 @@ int explain(const struct conf *conf, const char *text)
 	}
 	for (size_t i = 0; url.target.normal.len > 0 && i < conf->listen_count; i++) {
 		const struct conf_location *location = url_location(&url, &conf->listens[i]);
-		printf("%slisten    %.*s\n", i ? "\n" : "", SLICE_ARG(conf->listens[i].addr.text));
+		/* Over TLS where it is spoken; where it is not, only a trusted proxy can have had a client's https. */
+		if (conf->listens[i].tls && !https)
+			continue;
+		printf("%slisten    %.*s\n", shown++ ? "\n" : "", SLICE_ARG(conf->listens[i].addr.text));
 		if (location)
 			print_route(location, url.target);
 		else
