@@ -134,7 +134,7 @@ static void certificate_add(void *arg, const struct cert_view *view)
 	json_object_set_new(certificate, "not_before", time_json(view->cert ? view->cert->not_before_s : 0));
 	json_object_set_new(certificate, "not_after", time_json(view->not_after_s));
 	json_object_set_new(certificate, "since", time_json(view->cert ? view->cert->loaded_s : 0));
-	json_object_set_new(certificate, "stapled", json_boolean(view->cert && view->cert->staple));
+	json_object_set_new(certificate, "stapled", json_boolean(view->cert && view->cert->stapled));
 	json_object_set_new(certificate, "error", view->error[0] ? text_json(slice_str(view->error)) : json_null());
 	json_object_set_new(certificate, "error_at", time_json(view->error[0] ? view->error_s : 0));
 	json_array_append_new(arg, certificate);

@@ -29,9 +29,14 @@ struct cert {
 	size_t name_count;
 	char serial[CERT_SERIAL_MAX];    /* hexadecimal */
 	int64_t not_before_s, not_after_s, loaded_s;
-	unsigned char *staple;           /* an OCSP answer that says good; NULL: none */
-	size_t staple_len;
-	int64_t staple_until_s;          /* INT64_MAX: says nothing */
+	bool stapled;                    /* cert_staple(leaf) is not NULL */
+};
+
+/* An OCSP answer that says good. It belongs to the X509, which handshakes hold for longer than the certificate is served. */
+struct cert_staple {
+	int64_t until_s;                 /* INT64_MAX: says nothing of it */
+	size_t len;
+	unsigned char der[];
 };
 
 /* key: NULL when it is in the same file. staples: files that may have an OCSP answer for it; those that cannot be used are
@@ -41,8 +46,8 @@ struct cert *cert_load(const char *file, const char *key, char *const *staples, 
 bool cert_is_valid(const struct cert *cert, int64_t now_s, char why[CERT_WHY_MAX]);
 struct cert *cert_ref(struct cert *cert);
 void cert_unref(struct cert **cert);             /* NULL is fine */
-/* Which one a handshake uses; NULL: none of ours. */
-const struct cert *cert_of(const X509 *leaf);
+/* NULL: it has none. */
+const struct cert_staple *cert_staple(const X509 *leaf);
 
 /* cert_names.c: what a certificate in DER says, without decoding it as a whole. Pure: slices point into der. */
 struct cert_brief {

@@ -27,19 +27,25 @@ const char *cert_kind_name(enum cert_kind kind)
 	return names[kind];
 }
 
-/* ---- which one an X509 is of ---- */
+/* ---- what an X509 carries ---- */
 
-static int cert_index;
+static int staple_index;
+
+static void staple_free(void *parent, void *staple, CRYPTO_EX_DATA *data, int index, long number, void *pointer)
+{
+	(void)parent, (void)data, (void)index, (void)number, (void)pointer;
+	free(staple);
+}
 
 static void index_make(void)
 {
-	cert_index = X509_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-	CHECK(cert_index >= 0);
+	staple_index = X509_get_ex_new_index(0, NULL, NULL, NULL, staple_free);
+	CHECK(staple_index >= 0);
 }
 
-const struct cert *cert_of(const X509 *leaf)
+const struct cert_staple *cert_staple(const X509 *leaf)
 {
-	return leaf ? X509_get_ex_data(leaf, cert_index) : NULL;
+	return leaf ? X509_get_ex_data(leaf, staple_index) : NULL;
 }
 
 /* ---- life ---- */
@@ -57,16 +63,12 @@ void cert_unref(struct cert **cert)
 	*cert = NULL;
 	if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
 		return;
-	/* Connections that are being made may hold the X509 yet. */
-	if (c->leaf)
-		X509_set_ex_data(c->leaf, cert_index, NULL);
 	X509_free(c->leaf);
 	sk_X509_pop_free(c->chain, X509_free);
 	EVP_PKEY_free(c->key);
 	for (size_t i = 0; i < c->name_count; i++)
 		free(c->names[i]);
 	free(c->names);
-	free(c->staple);
 	free(c);
 }
 
@@ -243,13 +245,16 @@ static void take_staple(struct cert *cert, const char *file)
 	BIO *bio = file_open(file, why);
 	OCSP_RESPONSE *answer = bio ? d2i_OCSP_RESPONSE_bio(bio, NULL) : NULL;
 	unsigned char *der = NULL;
+	int64_t until_s;
 	int len;
 
-	if (answer && staple_says_good(cert, answer, &cert->staple_until_s) && (len = i2d_OCSP_RESPONSE(answer, &der)) > 0) {
-		free(cert->staple);
-		cert->staple = must(malloc((size_t)len));
-		memcpy(cert->staple, der, (size_t)len);
-		cert->staple_len = (size_t)len;
+	if (!cert_staple(cert->leaf) && answer && staple_says_good(cert, answer, &until_s) && (len = i2d_OCSP_RESPONSE(answer, &der)) > 0) {
+		struct cert_staple *staple = must(malloc(sizeof(*staple) + (size_t)len));
+
+		*staple = (struct cert_staple){ .until_s = until_s, .len = (size_t)len };
+		memcpy(staple->der, der, (size_t)len);
+		if (X509_set_ex_data(cert->leaf, staple_index, staple) != 1)
+			free(staple);
 	}
 	OPENSSL_free(der);
 	OCSP_RESPONSE_free(answer);
@@ -279,7 +284,7 @@ struct cert *cert_load(const char *file, const char *key, char *const *staples, 
 	take_facts(cert, now_s);
 	for (size_t i = 0; i < staple_count; i++)
 		take_staple(cert, staples[i]);
-	X509_set_ex_data(cert->leaf, cert_index, cert);
+	cert->stapled = cert_staple(cert->leaf) != NULL;
 	return cert;
 }
 

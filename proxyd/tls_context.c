@@ -151,16 +151,16 @@ static bool set_session(SSL_CTX *ctx, const struct conf_server *server, char why
 
 static int staple_callback(SSL *ssl, void *arg)
 {
-	const struct cert *cert = cert_of(SSL_get_certificate(ssl));
+	const struct cert_staple *staple = cert_staple(SSL_get_certificate(ssl));
 	unsigned char *copy;
 
 	(void)arg;
-	if (!cert || !cert->staple || tls_of(ssl)->worker->wall_us / 1000000 > cert->staple_until_s)
+	if (!staple || tls_of(ssl)->worker->wall_us / 1000000 > staple->until_s)
 		return SSL_TLSEXT_ERR_NOACK;
-	copy = OPENSSL_memdup(cert->staple, cert->staple_len);
+	copy = OPENSSL_memdup(staple->der, staple->len);
 	if (!copy)
 		return SSL_TLSEXT_ERR_NOACK;
-	SSL_set_tlsext_status_ocsp_resp(ssl, copy, (int)cert->staple_len);
+	SSL_set_tlsext_status_ocsp_resp(ssl, copy, (int)staple->len);
 	return SSL_TLSEXT_ERR_OK;
 }
 
