@@ -45,11 +45,14 @@ done
 awk -v tmp="$tmp" '/^    [a-z]/ && !in_block { in_block = 1; n++ }
 	!/^    / && !/^$/ { in_block = 0 }
 	in_block { print substr($0, 5) >(tmp "/block" n) }' README.md
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$tmp/key.pem" -out "$tmp/leaf.pem" -days 2 -subj /CN=example.com \
+	-addext subjectAltName=DNS:example.com 2>/dev/null
+cat "$tmp/leaf.pem" "$tmp/key.pem" >"$tmp/cert.pem"
 configs=0
 for block in "$tmp"/block*; do
 	grep -q '^server {' "$block" || continue
 	configs=$((configs + 1))
-	sed "s|/var/[a-z/]*/|$tmp/|; s|size 20g|size 8m|" "$block" >"$tmp/plain.conf"
+	sed "s|/var/[a-z/]*/|$tmp/|; s|size 20g|size 8m|; s|/etc/ssl/[a-z/]*\.pem|$tmp/cert.pem|" "$block" >"$tmp/plain.conf"
 	"$out/proxyd" -t -c "$tmp/plain.conf" 2>"$tmp/said" || wrong "a configuration of README.md does not load: $(cat "$tmp/said")"
 	{ echo 'events { } http {'; cat "$tmp/plain.conf"; echo '}'; } >"$tmp/http.conf"
 	"$out/proxyd" -t -c "$tmp/http.conf" 2>"$tmp/said" || wrong "a configuration of README.md does not load within http: $(cat "$tmp/said")"
