@@ -65,6 +65,25 @@ static void add_own_lines(struct request *r, struct text *text)
 	}
 }
 
+/* Clients take the first one only (RFC 6797 section 8.1): the site's own word replaces the origin's. */
+static struct slice without_hsts(struct request *r, struct slice block)
+{
+	static const struct slice own = { "strict-transport-security", 25 };
+	struct slice name, value;
+	struct text text;
+	bool any = false;
+
+	for (size_t pos = 0; stored_next_field(block, &pos, &name, &value); )
+		any = any || slice_eq_nocase(name, own);
+	if (!any)
+		return block;
+	text_init(&text, &r->arena, block.len);
+	for (size_t pos = 0; stored_next_field(block, &pos, &name, &value); )
+		if (!slice_eq_nocase(name, own))
+			text_add_field(&text, name, value);
+	return text_slice(&text);
+}
+
 static void log_view(struct request *r, const struct stored_view *view)
 {
 	struct logline *log = &r->log;
@@ -185,6 +204,8 @@ enum head deliver_head(struct request *r)
 		answer.block_count = 0;
 	} else {
 		text_init(&own, &r->arena, 512);
+		if (r->location->hsts.value.len && request_is_https(r) && r->source != SOURCE_text)
+			r->blocks[0] = without_hsts(r, r->blocks[0]);
 		add_own_lines(r, &own);
 		r->blocks[2] = text_slice(&own);
 		if (own.overflowed || r->blocks[0].len + r->blocks[1].len + own.len > ANSWER_HEAD_MAX) {

@@ -17,6 +17,7 @@ enum {
 	TLS_IN_BYTES = 64 * 1024,                /* read from a socket at once */
 	TLS_PEEK_BYTES = 4096,                   /* the same when nothing but the end is looked for */
 	TLS_NAME_MAX = 255,
+	TLS_UNSENT_MAX = 2 * TLS_BATCH,          /* encrypted bytes that wait: one batch, or what a client provokes and does not read */
 };
 
 struct tls;

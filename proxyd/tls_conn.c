@@ -38,6 +38,11 @@ static bool out_push(struct tls *tls)
 		tls->out_len -= tls->out_pos;
 		tls->out_pos = 0;
 	}
+	/* Whoever asks for new keys, over and over, gets an answer each time (RFC 8446 section 4.6.3). */
+	if (tls->out_len + len > TLS_UNSENT_MAX) {
+		errno = ENOBUFS;
+		return false;
+	}
 	tls->out = must(realloc(tls->out, tls->out_len + len));
 	memcpy(tls->out + tls->out_len, at, len);
 	tls->out_len += len;
@@ -69,6 +74,7 @@ static int bio_read(BIO *bio, char *bytes, int len)
 
 	BIO_clear_retry_flags(bio);
 	if (n == 0) {
+		tls->cut = tls->socket_end;
 		if (!tls->socket_end)
 			BIO_set_retry_read(bio);
 		return tls->socket_end ? 0 : -1;
@@ -126,6 +132,8 @@ struct tls *tls_new(struct worker *worker, int fd, SSL_CTX *ctx, bool server)
 	BIO_set_data(bio, tls);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(tls->ssl, bio, bio);
+	/* Not in error then: who has closed his half, without a word of TLS, may still be sent his answer. We see the cut ourselves. */
+	SSL_set_options(tls->ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_set_mode(tls->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	if (server)
 		SSL_set_accept_state(tls->ssl);
@@ -285,9 +293,6 @@ static bool read_failed(struct tls *tls, int got, bool *asked, size_t most)
 	if (error == SSL_ERROR_ZERO_RETURN) {
 		tls->end_seen = true;
 		errno = 0;
-	} else if (tls->socket_end) {
-		tls->end_seen = tls->cut = true;
-		errno = 0;
 	} else if (error == SSL_ERROR_SYSCALL && before) {
 		errno = before;
 	}
@@ -335,8 +340,8 @@ ssize_t tls_recv(struct tls *tls, void *buf, size_t len)
 			break;
 		}
 	}
-	if (!feed_end(tls) && got == 0 && err == 0)
-		err = ECONNRESET;
+	if (!feed_end(tls) && got == 0 && !tls->end_seen)
+		err = errno;                     /* what there was to send cannot be */
 	if (got)
 		return (ssize_t)got;
 	tls->end_told = tls->end_seen;

@@ -60,6 +60,23 @@ static bool told(struct conf_pos pos, const char *why)
 	return false;
 }
 
+/* As in nginx the last of a kind counts: not what somebody wants who writes a certificate for each of his names. */
+static void warn_of_kinds(struct tls_shared *shared, const struct tls_server *server)
+{
+	bool seen[CERT_KIND_COUNT] = { false };
+
+	for (size_t i = 0; i < server->slot_count; i++) {
+		struct cert *cert = certs_slot_cert(shared->certs, server->slots[i]);
+
+		if (cert && seen[cert->kind])
+			diag(DIAG_warn, "%s:%u: another %s certificate is written before it: this one is served; write a server, or ssl_certificate_folder, for each name",
+				server->conf->tls.certificates.items[i].pos.file, server->conf->tls.certificates.items[i].pos.line, cert_kind_name(cert->kind));
+		if (cert)
+			seen[cert->kind] = true;
+		cert_unref(&cert);
+	}
+}
+
 static bool server_make(struct tls_front *front, struct tls_server *server, const struct conf_server *conf)
 {
 	struct certs *certs = front->shared->certs;
@@ -89,6 +106,8 @@ static bool server_make(struct tls_front *front, struct tls_server *server, cons
 	}
 	if (good && !server_refresh(front, server, why))
 		good = told(conf->pos, why);
+	if (good)
+		warn_of_kinds(front->shared, server);
 	return good;
 }
 

@@ -305,6 +305,15 @@ def test_renegotiation_is_refused(secure):
     assert b'RENEGOTIATING' in said and re.search(rb'no.renegotiation', said), said[-2000:]
 
 
+def test_an_address_can_become_one_with_tls_by_a_reload(secure):
+    daemon, cert = secure()
+    plain = site().replace(' ssl;', ';', 1).replace('ssl_certificate site.crt; ssl_certificate_key site.key;', '')
+    daemon.wait_said('configuration 2 is in use', daemon.reload(plain))
+    assert daemon.get('/').status == 200
+    daemon.wait_said('configuration 3 is in use', daemon.reload(site()))
+    assert served(daemon.address) == cert.der
+
+
 def test_a_connection_that_asks_nothing_has_a_record(secure):
     daemon, _ = secure()
     with TlsClient(daemon.address):
@@ -478,6 +487,17 @@ def test_hsts_is_one_line_and_only_over_https(proxy, tmp_path):
         assert client.get('/bad').headers.all('strict-transport-security') == [value], 'errors too'
         assert not client.get('/none').headers.has('strict-transport-security')
     assert not daemon.get('/', listen=1).headers.has('strict-transport-security')
+
+
+def test_the_sites_hsts_replaces_that_of_the_origin(proxy, origin, tmp_path):
+    Cert('site.test').write(tmp_path)
+    o = origin(headers=[('Strict-Transport-Security', 'max-age=1'), ('X-Other', 'y'), ('Cache-Control', 'max-age=60')])
+    daemon = proxy(site(settings='hsts 1h;', body=f'proxy_pass http://{o.address}; proxy_cache main;', main='volume main { path vol; size 8m; }'))
+    with TlsClient(daemon.address) as client:
+        for _ in range(2):
+            r = client.get('/')
+            assert r.headers.all('strict-transport-security') == ['max-age=3600'] and r.headers.get('x-other') == 'y'
+    assert [r['cache'] for r in daemon.records(2)] == ['miss', 'hit']
 
 
 def test_plain_http_is_sent_to_https_in_one_line(proxy, tmp_path):
