@@ -10,8 +10,7 @@ MAX_AGE = [('Cache-Control', 'max-age=600')]
 def settled(daemon, count):
     """Waits until the writer has committed so many objects."""
     def stored():
-        counters = daemon.counters()
-        return max([v for k, v in counters.items() if 'volume' in k and ('objects' in k or 'stored' in k)] or [0]) >= count
+        return sum(v for k, v in daemon.counters().items() if k.split('{')[0] == 'proxyd_volume_stored_total') >= count
     until(f'{count} objects committed', stored)
 
 
