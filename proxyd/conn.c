@@ -10,26 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Bytes that are in the transport make no event: they are read in this round, but not on the stack of the answer before. */
-static void read_later(struct worker *worker, struct mail *mail)
-{
-	struct conn *c = (struct conn *)((char *)mail - offsetof(struct conn, read_mail));
-
-	(void)worker;
-	c->read_queued = false;
-	if (c->state != CONN_CLOSED && c->state != CONN_HANDSHAKE && transport_has_pending(&c->transport))
-		conn_read(c);
-}
-
-void conn_read_later(struct conn *c)
-{
-	if (c->read_queued)
-		return;
-	c->read_queued = true;
-	c->read_mail.run = read_later;
-	worker_defer(c->worker, &c->read_mail);
-}
-
 static void conn_ready(struct worker *worker, struct io *io, uint32_t events);
 static void conn_timer(struct worker *worker, struct timer *timer);
 static void conn_process(struct conn *c, const char *buf, size_t len);

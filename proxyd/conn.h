@@ -79,6 +79,7 @@ void conn_gone(struct conn *conn, enum end end);
 void conn_request_done(struct conn *conn);
 /* conn.c: reads what there is, of the socket or of the transport. */
 void conn_read(struct conn *conn);
+/* conn_tls.c: the same at the end of this round. */
 void conn_read_later(struct conn *conn);
 /* conn_tls.c: the handshake of a connection that was just accepted. False: no memory. */
 bool conn_tls_begin(struct conn *conn);

@@ -1,4 +1,5 @@
-/* A client connection's TLS handshake: its turns, its time, its end; and the record of those that bring no request. */
+/* A client connection's TLS handshake: its turns, its time, its end; the record of those that bring no request; bytes
+ * that wait in the transport. */
 #include "conn.h"
 #include "tls_front.h"
 
@@ -122,4 +123,26 @@ void conn_tls_ready(struct conn *c, uint32_t events)
 		tls_queue(c->transport.tls);
 	else if (events & (EPOLLERR | EPOLLHUP))
 		conn_gone(c, END_client_left);
+}
+
+/* ---- bytes that make no event ---- */
+
+/* Bytes that are in the transport make no event: they are read in this round, but not on the stack of the answer before. */
+static void read_later(struct worker *worker, struct mail *mail)
+{
+	struct conn *c = (struct conn *)((char *)mail - offsetof(struct conn, read_mail));
+
+	(void)worker;
+	c->read_queued = false;
+	if (c->state != CONN_CLOSED && c->state != CONN_HANDSHAKE && transport_has_pending(&c->transport))
+		conn_read(c);
+}
+
+void conn_read_later(struct conn *c)
+{
+	if (c->read_queued)
+		return;
+	c->read_queued = true;
+	c->read_mail.run = read_later;
+	worker_defer(c->worker, &c->read_mail);
 }
