@@ -82,19 +82,20 @@ static void tell_refused(struct certs *certs, struct cert_slot *slot, const char
 		diag(DIAG_error, "certificate refused: %s; %s", why, slot->cert ? "the old one is served on" : "its names are not served by it");
 }
 
-static void item_look(struct certs *certs, struct cert_slot *slot, bool is_new, size_t *told)
+/* Returns whether its files have changed. */
+static bool item_look(struct certs *certs, struct cert_slot *slot, bool is_new, size_t *told)
 {
 	struct cert_sign sign;
 	char why[CERT_WHY_MAX];
 
 	if (!slot_sign(slot, &sign))
-		return;
+		return false;
 	if (slot->cert) {                        /* in use: whole, or not at all */
 		if (slot_load(certs, slot, why) && slot_index(certs, slot, why))
 			diag(DIAG_notice, "certificate '%s' is new: serial %s", slot->file, slot->cert->serial);
 		else
 			tell_refused(certs, slot, why, told);
-		return;
+		return true;
 	}
 	slot->seen = sign;
 	bool bad = !slot_index(certs, slot, why);
@@ -105,6 +106,7 @@ static void item_look(struct certs *certs, struct cert_slot *slot, bool is_new, 
 	pthread_mutex_unlock(&certs->lock);
 	if (bad)
 		tell_refused(certs, slot, why, told);
+	return true;
 }
 
 /* ---- the map ---- */
@@ -194,10 +196,12 @@ static struct known known_make(const struct cert_folder *folder)
 	return known;
 }
 
-static void items_read(struct certs *certs, struct cert_folder *folder, DIR *dir, struct known *known)
+/* Returns whether anything is new, changed or gone. */
+static bool items_read(struct certs *certs, struct cert_folder *folder, DIR *dir, struct known *known)
 {
 	char file[4096 + 256], key[4096 + 256];
 	size_t told = 0;
+	bool changed = false;
 
 	for (struct dirent *entry; (entry = readdir(dir)); ) {
 		if (!is_certificate(entry->d_name, key, sizeof(key), folder->path))
@@ -213,10 +217,13 @@ static void items_read(struct certs *certs, struct cert_folder *folder, DIR *dir
 			folder->items = slot;
 		}
 		slot->gone = false;
-		item_look(certs, slot, is_new, &told);
+		changed |= item_look(certs, slot, is_new, &told) || is_new;
 	}
+	for (const struct cert_slot *slot = folder->items; slot; slot = slot->folder_next)
+		changed |= slot->gone;
 	if (told > TOLD_MAX)
 		diag(DIAG_error, "%zu certificates of '%s' were refused, %d of them are named here", told, folder->path, (int)TOLD_MAX);
+	return changed;
 }
 
 /* The lock is held: what is gone is in no map any more. */
@@ -245,9 +252,11 @@ bool folder_scan(struct certs *certs, struct cert_folder *folder)
 	if (!dir)
 		return false;
 	known = known_make(folder);
-	items_read(certs, folder, dir, &known);
+	bool changed = items_read(certs, folder, dir, &known) || !folder->map.slots;
 	closedir(dir);
 	free(known.slots);
+	if (!changed)
+		return true;
 	map = map_make(folder);
 	pthread_mutex_lock(&certs->lock);
 	old = folder->map;
