@@ -229,6 +229,8 @@ static void a_disk_without_room_is_counted_and_told_once(void **state)
 	assert_true(help_stat(volume).failed);
 	dup2(good, volume->folder.data_fd);
 	wait_back(volume);
+	while (atomic_load(&heard.levels[STORE_EVENT_notice]) == 0)   /* told just after */
+		usleep(1000);
 	assert_int_equal(heard.levels[STORE_EVENT_notice], 1);
 	assert_int_equal(help_stat(volume).set_aside, 1);
 	assert_true(put_one(volume, 10));
