@@ -636,6 +636,20 @@ class Proxyd:
         self.process.stderr.close()
         self.process = None
 
+    def end_strangers(self):
+        """A story that failed in the middle of an upgrade knows nothing of the new process, which has our stderr open."""
+        self.reader.join(DEADLINE)
+        if not self.reader.is_alive():
+            return
+        for pid in filter(str.isdigit, os.listdir('/proc')):
+            try:
+                with open(f'/proc/{pid}/cmdline', 'rb') as f:
+                    if self.config_path.encode() in f.read().split(b'\0') and int(pid) != os.getpid():
+                        os.kill(int(pid), signal.SIGKILL)
+            except OSError:
+                pass
+        self.reader.join(DEADLINE)
+
     def wait_exit(self, code=0):
         try:
             got = self.process.wait(DEADLINE * 2)
@@ -643,7 +657,7 @@ class Proxyd:
             self.process.kill()
             self.process.wait()
             raise Late(f'the daemon did not stop:\n{self.stderr}') from None
-        self.reader.join(DEADLINE)
+        self.end_strangers()
         self.process.stderr.close()
         self.process = None
         assert got == code, f'the daemon ended with {got}, not {code}:\n{self.stderr}'
