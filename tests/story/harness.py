@@ -502,8 +502,10 @@ class Proxyd:
 
     def wait_said(self, pattern, since=0):
         """Waits for a line of stderr that matches."""
+        def over():     # what it said last may still be on its way to us
+            return self.process.poll() is not None and not self.reader.is_alive()
         with self.changed:
-            if not self.changed.wait_for(lambda: re.search(pattern, self.stderr[since:]) or self.process.poll() is not None, DEADLINE):
+            if not self.changed.wait_for(lambda: re.search(pattern, self.stderr[since:]) or over(), DEADLINE):
                 raise Late(f'stderr has no {pattern!r} within {DEADLINE} s:\n{self.stderr[since:]}')
             found = re.search(pattern, self.stderr[since:])
         assert found, f'the daemon ended ({self.process.poll()}) without {pattern!r}:\n{self.stderr[since:]}'
