@@ -5,8 +5,8 @@
  * deleted from now on, nor those that the old one had freed but was still reading itself, which it leaves in the file `limbo`
  * (u64 checksum of the rest; pairs of u32, first block and count). */
 #include "internal.h"
+#include "bytes.h"
 
-#include <endian.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -21,19 +21,16 @@ static unsigned char *limbo_encode(const struct blocks *blocks, size_t *ret_len)
 {
 	size_t rows = 0, len = LIMBO_HEAD;
 	unsigned char *bytes;
-	uint64_t sum;
 
 	for (size_t i = 0; i < blocks->limbo_count; i++)
 		rows += blocks->limbo[i].count;
-	bytes = must(malloc(LIMBO_HEAD + rows * LIMBO_ROW));
+	bytes = must(calloc(1, LIMBO_HEAD + rows * LIMBO_ROW));
 	for (size_t i = 0; i < blocks->limbo_count; i++)
 		for (uint32_t k = 0; k < blocks->limbo[i].count; k++, len += LIMBO_ROW) {
-			uint32_t row[2] = { htole32(blocks->limbo[i].extents[k].start), htole32(blocks->limbo[i].extents[k].count) };
-
-			memcpy(bytes + len, row, sizeof(row));
+			put32(bytes + len, blocks->limbo[i].extents[k].start);
+			put32(bytes + len + 4, blocks->limbo[i].extents[k].count);
 		}
-	sum = htole64(XXH3_64bits(bytes + LIMBO_HEAD, len - LIMBO_HEAD));
-	memcpy(bytes, &sum, sizeof(sum));
+	put64(bytes, XXH3_64bits(bytes + LIMBO_HEAD, len - LIMBO_HEAD));
 	*ret_len = rows > 0 ? len : 0;
 	return bytes;
 }
@@ -62,19 +59,15 @@ static bool limbo_write(struct volume *volume)
 static bool limbo_claim(struct volume *volume, const unsigned char *bytes, size_t len)
 {
 	struct blocks *blocks = &volume->blocks;
-	uint64_t sum;
 
 	if (len < LIMBO_HEAD || len % LIMBO_ROW != 0)
 		return false;
-	memcpy(&sum, bytes, sizeof(sum));
-	if (le64toh(sum) != XXH3_64bits(bytes + LIMBO_HEAD, len - LIMBO_HEAD))
+	if (get64(bytes) != XXH3_64bits(bytes + LIMBO_HEAD, len - LIMBO_HEAD))
 		return false;
 	for (size_t at = LIMBO_HEAD; at < len; at += LIMBO_ROW) {
 		struct extent *extent = must(malloc(sizeof(*extent)));
-		uint32_t row[2];
 
-		memcpy(row, bytes + at, sizeof(row));
-		*extent = (struct extent){ le32toh(row[0]), le32toh(row[1]) };
+		*extent = (struct extent){ get32(bytes + at), get32(bytes + at + 4) };
 		if (extent->count == 0 || !blocks_claim(blocks, extent, 1)) {
 			free(extent);
 			return false;

@@ -9,6 +9,7 @@
  *          136 u64 last page   144 u64 transaction
  *   db     0 u32 page size, or 0   4 u16 flags   6 u16 depth   8 u64 branch, 16 leaf, 24 overflow pages   32 u64 entries   40 u64 root */
 #include "internal.h"
+#include "bytes.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -37,10 +38,6 @@ struct walk {
 	struct slice last;                      /* key: the next one must be higher */
 	struct slice bound;                     /* key of a branch: the next one must not be lower; ptr NULL: none */
 };
-
-static uint16_t get16(const unsigned char *at) { uint16_t value; memcpy(&value, at, 2); return value; }
-static uint32_t get32(const unsigned char *at) { uint32_t value; memcpy(&value, at, 4); return value; }
-static uint64_t get64(const unsigned char *at) { uint64_t value; memcpy(&value, at, 8); return value; }
 
 static struct db db_get(const unsigned char *at)
 {

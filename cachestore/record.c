@@ -9,18 +9,9 @@
  *  104 u32 flags of proxyd   108 u16 owner   110 u16 0
  *  112 u64 born   120 u32 tags length   124 u32 0 (for the next fields) */
 #include "internal.h"
-
-#include <endian.h>
+#include "bytes.h"
 
 enum { HEAD_APART = 1 };
-
-static void put16(unsigned char *at, uint16_t value) { value = htole16(value); memcpy(at, &value, 2); }
-static void put32(unsigned char *at, uint32_t value) { value = htole32(value); memcpy(at, &value, 4); }
-static void put64(unsigned char *at, uint64_t value) { value = htole64(value); memcpy(at, &value, 8); }
-
-static uint16_t get16(const unsigned char *at) { uint16_t value; memcpy(&value, at, 2); return le16toh(value); }
-static uint32_t get32(const unsigned char *at) { uint32_t value; memcpy(&value, at, 4); return le32toh(value); }
-static uint64_t get64(const unsigned char *at) { uint64_t value; memcpy(&value, at, 8); return le64toh(value); }
 
 uint64_t record_sum(const void *bytes, size_t len, struct store_key key, uint64_t generation)
 {

@@ -5,8 +5,8 @@
  * Under the lock of the table; look-ups share it, and come here only when a purge came since they were here with the same
  * object (purge.c). */
 #include "internal.h"
+#include "bytes.h"
 
-#include <endian.h>
 
 void rules_init(struct rules *rules, uint64_t map_bytes)
 {
@@ -346,12 +346,11 @@ static uint64_t row_sum(const unsigned char *bytes, size_t text_len)
 
 void rule_row_encode(const struct rule_row *row, unsigned char *out)
 {
-	uint64_t words[3] = { htole64(row->hard), htole64(row->soft), htole64(row->kind) }, sum;
-
-	memcpy(out, words, sizeof(words));
+	put64(out, row->hard);
+	put64(out + 8, row->soft);
+	put64(out + 16, row->kind);
 	memcpy(out + RULE_FIXED, row->text, row->text_len);
-	sum = htole64(row_sum(out, row->text_len));
-	memcpy(out + sizeof(words), &sum, sizeof(sum));
+	put64(out + 24, row_sum(out, row->text_len));
 }
 
 struct rule_row *rule_row_decode(struct slice bytes)
@@ -359,15 +358,13 @@ struct rule_row *rule_row_decode(struct slice bytes)
 	const unsigned char *in = (const unsigned char *)bytes.ptr;
 	size_t text_len = bytes.len - RULE_FIXED;
 	struct rule_row *row;
-	uint64_t words[4];
 
 	if (bytes.len < RULE_FIXED || text_len > STORE_KEY_MAX)
 		return NULL;
-	memcpy(words, in, sizeof(words));
-	if (le64toh(words[3]) != row_sum(in, text_len) || le64toh(words[2]) > PURGE_TAG)
+	if (get64(in + 24) != row_sum(in, text_len) || get64(in + 16) > PURGE_TAG)
 		return NULL;
 	row = must(malloc(sizeof(*row) + text_len));
-	*row = (struct rule_row){ .hard = le64toh(words[0]), .soft = le64toh(words[1]), .kind = (uint8_t)le64toh(words[2]),
+	*row = (struct rule_row){ .hard = get64(in), .soft = get64(in + 8), .kind = (uint8_t)get64(in + 16),
 		.text_len = (uint32_t)text_len };
 	memcpy(row->text, in + RULE_FIXED, text_len);
 	row->hash = rule_hash((enum purge_kind)row->kind, slice_make(row->text, text_len));
