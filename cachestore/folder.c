@@ -74,6 +74,14 @@ static enum store_err open_error(int error)
 	}
 }
 
+static enum store_err refused(const char *path, int error, char why[256])
+{
+	enum store_err err = open_error(error);
+
+	folder_why(why, path, "%s", strerror(error));
+	return err;
+}
+
 /* The marker's lines; an empty marker is one whose maker was killed at once. */
 static enum store_err marker_read(struct folder *folder, char why[256])
 {
@@ -139,20 +147,10 @@ enum store_err folder_open(struct folder *folder, const char *path, char why[256
 		goto refused;
 	return STORE_OK;
 refused:
-	err = open_error(errno);
-	folder_why(why, path, "%s", strerror(errno));
-	return err;
+	return refused(path, errno, why);
 }
 
 /* ---- without a change ---- */
-
-static enum store_err probe_refused(const char *path, int error, char why[256])
-{
-	enum store_err err = open_error(error);
-
-	folder_why(why, path, "%s", strerror(error));
-	return err;
-}
 
 /* It would be made: in a folder that there is. */
 static enum store_err probe_parent(const char *path, char parent[PATH_ROOM], char why[256])
@@ -162,7 +160,7 @@ static enum store_err probe_parent(const char *path, char parent[PATH_ROOM], cha
 	snprintf(parent, PATH_ROOM, "%.*s", slash ? slash == path ? 1 : (int)(slash - path) : 1, slash ? path : ".");
 	if (faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0)
 		return STORE_OK;
-	return probe_refused(path, errno, why);
+	return refused(path, errno, why);
 }
 
 static enum store_err probe_marker(const char *path, char why[256])
@@ -173,7 +171,7 @@ static enum store_err probe_marker(const char *path, char why[256])
 
 	if (!folder_path(path, MARKER, file) || (folder.marker_fd = open(file, O_RDONLY | O_CLOEXEC)) < 0) {
 		if (errno != ENOENT)
-			return probe_refused(path, errno, why);
+			return refused(path, errno, why);
 		if (folder_is_empty(path))
 			return STORE_OK;
 		folder_why(why, path, NOT_EMPTY);
@@ -203,22 +201,22 @@ enum store_err folder_probe(const char *path, uint64_t bytes, char why[256])
 
 	if (stat(path, &st) != 0) {
 		if (errno != ENOENT)
-			return probe_refused(path, errno, why);
+			return refused(path, errno, why);
 		if ((err = probe_parent(path, parent, why)) != STORE_OK)
 			return err;
 		path = parent;
 	} else {
 		if (!S_ISDIR(st.st_mode))
-			return probe_refused(path, ENOTDIR, why);
+			return refused(path, ENOTDIR, why);
 		if ((err = probe_marker(path, why)) != STORE_OK)
 			return err;
 		for (size_t i = 0; i < COUNT_OF(names); i++)
 			if (folder_path(path, names[i], file) && faccessat(AT_FDCWD, file, W_OK, AT_EACCESS) != 0 && errno != ENOENT)
-				return probe_refused(path, errno, why);
+				return refused(path, errno, why);
 	}
 	have = file_bytes(path, "data") + file_bytes(path, "index");
 	if (statvfs(path, &fs) != 0)
-		return probe_refused(path, errno, why);
+		return refused(path, errno, why);
 	if (bytes <= have || (bytes - have) / fs.f_frsize <= fs.f_bavail)
 		return STORE_OK;
 	folder_why(why, path, "no room on the disk for the size of the volume: %llu bytes are needed, %llu are free",
@@ -247,9 +245,7 @@ enum store_err folder_look(struct folder *folder, const char *path, char why[256
 		goto refused;
 	return STORE_OK;
 refused:
-	err = open_error(errno);
-	folder_why(why, path, "%s", strerror(errno));
-	return err;
+	return refused(path, errno, why);
 }
 
 enum store_err folder_mark(struct folder *folder, const char *state)

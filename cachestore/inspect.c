@@ -5,8 +5,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,34 +63,30 @@ static uint64_t file_size(const char *path, const char *name)
 	return folder_path(path, name, file) && stat(file, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+/* The folder is the caller's to close, in any case. */
+static enum store_err folder_facts(struct folder *folder, const char *path, struct inspect_folder *ret_folder, char why[256])
+{
+	enum store_err err = folder_look(folder, path, why);
+
+	if (err != STORE_OK)
+		return err;
+	*ret_folder = (struct inspect_folder){ .format = FORMAT_VERSION, .open_by = index_open_by(path),
+		.data_bytes = file_size(path, "data"), .index_bytes = file_size(path, "index") };
+	ret_folder->may_register = ret_folder->open_by != 0 && lock_is_writable(path);
+	snprintf(ret_folder->state, sizeof(ret_folder->state), "%s", folder->fresh ? "new" : folder->left);
+	return STORE_OK;
+}
+
 enum store_err inspect_look(const char *path, struct inspect_folder *ret_folder, char why[256])
 {
 	struct folder folder;
-	enum store_err err = folder_look(&folder, path, why);
+	enum store_err err = folder_facts(&folder, path, ret_folder, why);
 
-	if (err == STORE_OK) {
-		*ret_folder = (struct inspect_folder){ .format = FORMAT_VERSION, .open_by = index_open_by(path),
-			.data_bytes = file_size(path, "data"), .index_bytes = file_size(path, "index") };
-		ret_folder->may_register = ret_folder->open_by != 0 && lock_is_writable(path);
-		snprintf(ret_folder->state, sizeof(ret_folder->state), "%s", folder.fresh ? "new" : folder.left);
-	}
 	folder_close(&folder);
 	return err;
 }
 
 /* ---- the child ---- */
-
-/* From here on dying of what is read is an answer, not a report of a crash. */
-static void child_may_die(void)
-{
-	static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE };
-	struct rlimit no_core = { 0, 0 };
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	setrlimit(RLIMIT_CORE, &no_core);
-	for (size_t i = 0; i < COUNT_OF(signals); i++)
-		signal(signals[i], SIG_DFL);
-}
 
 enum store_err inspect_guard(int (*run)(void *arg), void *arg, int *ret_code)
 {
@@ -158,12 +152,10 @@ static int index_open(struct inspect *inspect)
 enum store_err inspect_open(const char *path, struct inspect **ret_inspect, char why[256])
 {
 	struct inspect *inspect = must(calloc(1, sizeof(*inspect)));
-	enum store_err err = folder_look(&inspect->folder, path, why);
+	enum store_err err = folder_facts(&inspect->folder, path, &inspect->found, why);
 	int rc;
 
 	inspect->path = path;
-	if (err == STORE_OK)
-		err = inspect_look(path, &inspect->found, why);
 	if (err == STORE_OK) {
 		uint64_t blocks = inspect->found.data_bytes / BLOCK_BYTES;
 
@@ -221,26 +213,18 @@ bool inspect_is_registered(const struct inspect *inspect)
 
 /* ---- one look at the index ---- */
 
-static uint64_t last_commit(const struct inspect *inspect)
-{
-	MDB_envinfo info = { 0 };
-
-	mdb_env_info(inspect->env.env, &info);
-	return info.me_last_txnid;
-}
-
 /* Pages that a commit frees may be written by the next but one: a look during which fewer than two went by saw none of that. */
 int inspect_once(struct inspect *inspect, int (*look)(void *arg, MDB_txn *txn), void *arg)
 {
 	for (int i = 0; i < TRIES_MAX; i++) {
-		uint64_t before = last_commit(inspect);
+		uint64_t before = env_last_commit(&inspect->env);
 		int rc = txn_reader_renew(&inspect->env, &inspect->reader);
 
 		if (rc != 0)
 			return rc;
 		rc = look(arg, inspect->reader);
 		txn_reader_reset(inspect->reader);
-		if (inspect->registered || last_commit(inspect) <= before + 1)
+		if (inspect->registered || env_last_commit(&inspect->env) <= before + 1)
 			return rc;
 	}
 	return EBUSY;
@@ -291,14 +275,6 @@ static int slice_look(void *arg, MDB_txn *txn)
 	return txn_each_some(&read->inspect->env, txn, &(uint64_t){ read->last }, SLICE_RECORDS, slice_visit, read, &seen);
 }
 
-static bool extents_inside(const struct extent *extents, uint32_t count, uint32_t total)
-{
-	for (uint32_t i = 0; i < count; i++)
-		if (extents[i].start >= total || extents[i].count > total - extents[i].start)
-			return false;
-	return true;
-}
-
 static void held_show(const struct inspect *inspect, const struct held *held, void (*visit)(void *arg, const struct inspect_object *object), void *arg)
 {
 	struct slice bytes = slice_make(held->bytes, held->len);
@@ -328,7 +304,7 @@ static void held_show(const struct inspect *inspect, const struct held *held, vo
 		object.damage = "its head has another length";
 	else if (record_sum(record.head.ptr, record.head.len, record.key, held->generation) != record.head_checksum)
 		object.damage = "the checksum of its head is wrong";
-	else if (!extents_inside(extents, record.extent_count, inspect->block_total))
+	else if (!record_is_inside(&record, inspect->block_total))
 		object.damage = "its body lies beyond the end of the data file";
 	else
 		object.head = record.head;

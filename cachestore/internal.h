@@ -64,6 +64,22 @@ static inline uint64_t now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+/* A condition that is waited for by that clock, and a moment of it. */
+static inline void cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+static inline int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t due_us)
+{
+	return pthread_cond_timedwait(cond, lock, &(struct timespec){ (time_t)(due_us / 1000000), (long)(due_us % 1000000) * 1000 });
+}
+
 static inline bool key_eq(struct store_key a, struct store_key b)
 {
 	return a.hi == b.hi && a.lo == b.lo;
@@ -281,6 +297,8 @@ void record_encode(const struct record *record, const struct extent *extents, un
 bool record_decode(struct slice bytes, uint64_t generation, uint32_t block_total, struct record *ret_record);
 /* The key's text of a record that cannot be decoded, when it lies within the bytes; else empty. For telling a person. */
 struct slice record_key_text(struct slice bytes);
+/* Its extents are within a file of so many blocks. */
+bool record_is_inside(const struct record *record, uint32_t block_total);
 struct extent record_extent(const struct record *record, uint32_t at);
 struct extent *record_extents(const struct record *record);   /* malloced; NULL when there are none */
 uint64_t record_sum(const void *bytes, size_t len, struct store_key key, uint64_t generation);
@@ -303,6 +321,8 @@ int env_salvage(const char *path, uint64_t map_bytes, const atomic_bool *stop /*
  * it. A million records in the page cache take 0.09 s. pages.c */
 int env_check(const char *path);
 bool pages_check(const void *map, size_t size);
+/* In a child: from here on dying of what is read is an answer and not a report of a crash; and it does not outlive its parent. */
+void child_may_die(void);
 int env_make(struct env *env, const char *path, uint64_t map_bytes, unsigned flags);
 /* Rewrites into a file of at most map_bytes, dropping records until it fits; blocks from block_total on are dropped too. */
 int env_shrink(const char *path, uint64_t map_bytes, uint32_t block_total);

@@ -16,13 +16,9 @@ static bool covers_all(const struct purge_job *job)
 void purger_init(struct volume *volume)
 {
 	struct purger *purger = &volume->purger;
-	pthread_condattr_t attr;
 
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&purger->lock, NULL);
-	pthread_cond_init(&purger->work, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&purger->work);
 	purger->last = &purger->first;
 	purger->holds = true;
 }
@@ -363,12 +359,10 @@ static struct purge_job *jobs_take(struct volume *volume)
 
 	pthread_mutex_lock(&purger->lock);
 	if (!purger->first && !atomic_load(&purger->stop) && !purger->refuses && (due == 0 || now_us() < due)) {
-		struct timespec until = { (time_t)(due / 1000000), (long)(due % 1000000) * 1000 };
-
 		if (due == 0)
 			pthread_cond_wait(&purger->work, &purger->lock);
 		else
-			pthread_cond_timedwait(&purger->work, &purger->lock, &until);
+			cond_wait_until(&purger->work, &purger->lock, due);
 	}
 	jobs = purger->first;
 	purger->first = NULL;

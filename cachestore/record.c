@@ -86,15 +86,26 @@ struct extent *record_extents(const struct record *record)
 	return extents;
 }
 
-/* The extents are inside the file and hold exactly the body. */
-static bool extents_fit(const struct record *record, uint32_t block_total)
+bool record_is_inside(const struct record *record, uint32_t block_total)
+{
+	for (uint32_t i = 0; i < record->extent_count; i++) {
+		struct extent extent = record_extent(record, i);
+
+		if (extent.start >= block_total || extent.count > block_total - extent.start)
+			return false;
+	}
+	return true;
+}
+
+/* No extent is empty, and together they hold exactly the body. */
+static bool extents_fit(const struct record *record)
 {
 	uint64_t blocks = 0;
 
 	for (uint32_t i = 0; i < record->extent_count; i++) {
 		struct extent extent = record_extent(record, i);
 
-		if (extent.count == 0 || extent.start >= block_total || extent.count > block_total - extent.start)
+		if (extent.count == 0)
 			return false;
 		blocks += extent.count;
 	}
@@ -155,7 +166,7 @@ bool record_decode(struct slice bytes, uint64_t generation, uint32_t block_total
 	if (!record.head_apart)
 		record.head.ptr = record.meta.tags.ptr + tags_len;
 	if (get64(in + bytes.len - RECORD_SUM) != record_sum(in, bytes.len - RECORD_SUM, record.key, generation)
-		|| !extents_fit(&record, block_total))
+		|| !record_is_inside(&record, block_total) || !extents_fit(&record))
 		return false;
 	*ret_record = record;
 	return true;

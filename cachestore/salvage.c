@@ -77,21 +77,27 @@ static int salvage_copy(const char *path, const char *copy, uint64_t map_bytes)
 	return rc == salvage.write_rc ? rc : MDB_CORRUPTED;
 }
 
-/* It holds no socket and no lock open that we may want to be rid of, and it does not outlive us. */
-static void child_run(const char *path, const char *copy, uint64_t map_bytes, int out)
+void child_may_die(void)
 {
 	static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE };
 	struct rlimit no_core = { 0, 0 };
-	int null, rc;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setrlimit(RLIMIT_CORE, &no_core);
+	for (size_t i = 0; i < COUNT_OF(signals); i++)
+		signal(signals[i], SIG_DFL);
+}
+
+/* It holds no socket and no lock open that we may want to be rid of, and it does not outlive us. */
+static void child_run(const char *path, const char *copy, uint64_t map_bytes, int out)
+{
+	int null, rc;
+
+	child_may_die();
 	if (dup2(out, OUT_FD) < 0)
 		_exit(1);
 	close_range(OUT_FD + 1, UINT_MAX, 0);
 	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	setrlimit(RLIMIT_CORE, &no_core);
-	for (size_t i = 0; i < COUNT_OF(signals); i++)
-		signal(signals[i], SIG_DFL);      /* dying is an answer, not a report of a crash */
 	if (null >= 0)
 		dup2(null, STDERR_FILENO);
 	rc = salvage_copy(path, copy, map_bytes);

@@ -50,13 +50,7 @@ static int scan_visit(void *arg, uint64_t generation, struct slice bytes)
 		found.owner = record.meta.owner;
 		if (record.meta.born > scan->born)
 			scan->born = record.meta.born;
-		found.kind = FOUND_GOOD;
-		for (uint32_t i = 0; i < record.extent_count; i++) {
-			struct extent extent = record_extent(&record, i);
-
-			if (extent.start >= blocks->total || extent.count > blocks->total - extent.start)
-				found.kind = FOUND_OUTSIDE;
-		}
+		found.kind = record_is_inside(&record, blocks->total) ? FOUND_GOOD : FOUND_OUTSIDE;
 		if (found.kind == FOUND_GOOD && !record_claim(blocks, &record)) {
 			found.kind = FOUND_CONFLICT;
 			scan->conflicts++;

@@ -36,24 +36,19 @@ struct pass {
 void scrub_init(struct volume *volume)
 {
 	struct scrub *scrub = &volume->scrub;
-	pthread_condattr_t attr;
 
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&scrub->lock, NULL);
-	pthread_cond_init(&scrub->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&scrub->wake);
 }
 
 /* False: it stops. */
 static bool wait_until(struct volume *volume, uint64_t due_us)
 {
 	struct scrub *scrub = &volume->scrub;
-	struct timespec due = { (time_t)(due_us / 1000000), (long)(due_us % 1000000) * 1000 };
 
 	pthread_mutex_lock(&scrub->lock);
 	while (!scrub->stop && now_us() < due_us)
-		pthread_cond_timedwait(&scrub->wake, &scrub->lock, &due);
+		cond_wait_until(&scrub->wake, &scrub->lock, due_us);
 	pthread_mutex_unlock(&scrub->lock);
 	return !scrub->stop;
 }

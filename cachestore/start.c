@@ -12,13 +12,9 @@ enum { TELL_US = 1000 * 1000 };
 void start_init(struct volume *volume)
 {
 	struct start *start = &volume->start;
-	pthread_condattr_t attr;
 
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&start->lock, NULL);
-	pthread_cond_init(&start->done, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&start->done);
 	start->begun_us = start->told_us = now_us();
 }
 
@@ -264,11 +260,10 @@ bool volume_wait(struct volume *volume, uint64_t us)
 {
 	struct start *start = &volume->start;
 	uint64_t due = now_us() + us;
-	struct timespec until = { (time_t)(due / 1000000), (long)(due % 1000000) * 1000 };
 	bool over;
 
 	pthread_mutex_lock(&start->lock);
-	while (!start->over && pthread_cond_timedwait(&start->done, &start->lock, &until) == 0)
+	while (!start->over && cond_wait_until(&start->done, &start->lock, due) == 0)
 		;
 	over = start->over;
 	pthread_mutex_unlock(&start->lock);

@@ -7,14 +7,10 @@ enum { IDLE_SYNC_US = 1000 * 1000, READER_CHECK_US = 10 * 1000 * 1000 };
 void writer_init(struct volume *volume)
 {
 	struct writer *writer = &volume->writer;
-	pthread_condattr_t attr;
 
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&writer->lock, NULL);
-	pthread_cond_init(&writer->work, &attr);
-	pthread_cond_init(&writer->done, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&writer->work);
+	cond_init(&writer->done);
 	writer->last = &writer->first;
 	cleaner_init(&writer->cleaner);
 }
@@ -125,13 +121,6 @@ void volume_flush(struct volume *volume)
 }
 
 /* ---- the writer's thread ---- */
-static void wait_until(struct writer *writer, uint64_t due_us)
-{
-	struct timespec due = { (time_t)(due_us / 1000000), (long)(due_us % 1000000) * 1000 };
-
-	pthread_cond_timedwait(&writer->work, &writer->lock, &due);
-}
-
 /* The newest meta page waits for the next commit to be synced (NOMETASYNC): when none comes, it is done here. */
 static void idle_sync(struct volume *volume)
 {
@@ -157,14 +146,14 @@ static struct job *batch_take(struct volume *volume, size_t *ret_count, bool *re
 		if (!writer->unsynced && writer->retry_at_us == 0)
 			pthread_cond_wait(&writer->work, &writer->lock);
 		else
-			wait_until(writer, writer->retry_at_us != 0 && (!writer->unsynced || writer->retry_at_us < due) ? writer->retry_at_us : due);
+			cond_wait_until(&writer->work, &writer->lock, writer->retry_at_us != 0 && (!writer->unsynced || writer->retry_at_us < due) ? writer->retry_at_us : due);
 		if (!writer->first && writer->unsynced && now_us() >= due)
 			idle_sync(volume);
 	}
 	*ret_stop = writer->stop && !writer->first && writer->bytes == 0;
 	due = writer->first_us + volume->batch_us;
 	while (writer->first && !writer->stop && !writer->flushing && writer->bytes < volume->batch_bytes && now_us() < due)
-		wait_until(writer, due);
+		cond_wait_until(&writer->work, &writer->lock, due);
 	batch = writer->first;
 	writer->ended = *ret_stop;
 	*ret_count = 0;
