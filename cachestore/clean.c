@@ -197,8 +197,7 @@ static bool record_copy(struct volume *volume, MDB_txn *txn, uint64_t generation
 		return false;
 	memcpy(cleaner->record, bytes.ptr, bytes.len);
 	if (!record_decode(slice_make((char *)cleaner->record, bytes.len), generation, volume->blocks.total, ret_record)
-			|| txn_get_head(&volume->env, txn, ret_record, &head) != 0 || head.len != ret_record->head.len
-			|| record_sum(head.ptr, head.len, ret_record->key, generation) != ret_record->head_checksum)
+			|| !txn_get_right_head(&volume->env, txn, ret_record, &head))
 		return false;
 	if (head.len > 0)
 		memcpy(head_at, head.ptr, head.len);

@@ -330,14 +330,15 @@ uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t gene
 	return older;
 }
 
-/* Lock held. */
+/* Lock held. policy: which is told of the use; NULL: it is none. */
 static enum store_get shard_look(const struct policy *policy, struct shard *shard, struct store_key key, struct slice key_text, struct object **ret_object)
 {
 	struct entry *entry = index_find(shard, key);
 
 	if (!entry)
 		return STORE_MISS;
-	policy->hit(shard, (uint32_t)(entry - shard->entries));
+	if (policy)
+		policy->hit(shard, (uint32_t)(entry - shard->entries));
 	if (!entry->object)
 		return STORE_LOAD;
 	if (!slice_eq(entry->object->key_text, key_text))
@@ -347,15 +348,26 @@ static enum store_get shard_look(const struct policy *policy, struct shard *shar
 	return STORE_HIT;
 }
 
-enum store_get index_look(struct volume *volume, struct store_key key, struct slice key_text, struct object **ret_object)
+static enum store_get look(struct volume *volume, const struct policy *policy, struct store_key key, struct slice key_text,
+	struct object **ret_object)
 {
 	struct shard *shard = index_shard(volume, key);
 	enum store_get get;
 
 	pthread_mutex_lock(&shard->lock);
-	get = shard_look(volume->policy, shard, key, key_text, ret_object);
+	get = shard_look(policy, shard, key, key_text, ret_object);
 	pthread_mutex_unlock(&shard->lock);
 	return get;
+}
+
+enum store_get index_look(struct volume *volume, struct store_key key, struct slice key_text, struct object **ret_object)
+{
+	return look(volume, volume->policy, key, key_text, ret_object);
+}
+
+enum store_get index_peek(struct volume *volume, struct store_key key, struct slice key_text, struct object **ret_object)
+{
+	return look(volume, NULL, key, key_text, ret_object);
 }
 
 bool index_is_verified(struct volume *volume, struct store_key key)

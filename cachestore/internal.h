@@ -227,6 +227,8 @@ void index_reserve(struct volume *volume, uint64_t objects);      /* room for so
 uint64_t index_insert(struct volume *volume, struct store_key key, uint64_t generation, uint32_t blocks, uint16_t owner, bool verified);
 /* volume_get() without its counters. */
 enum store_get index_look(struct volume *volume, struct store_key key, struct slice key_text, struct object **ret_object);
+/* And no use of the object: the loader looks up again what was counted when it was asked for. */
+enum store_get index_peek(struct volume *volume, struct store_key key, struct slice key_text, struct object **ret_object);
 bool index_is_verified(struct volume *volume, struct store_key key);
 /* A loaded object: makes it resident if its record is still the current one. Returns what is to be handed out (the given
  * one, or another that was faster), or NULL when it is not current any more. Takes the caller's reference. */
@@ -341,6 +343,8 @@ int txn_open_tables(struct env *env);
 int txn_get(struct env *env, MDB_txn *txn, uint64_t generation, struct slice *ret_bytes);
 /* The head of a decoded record, wherever it is. */
 int txn_get_head(struct env *env, MDB_txn *txn, const struct record *record, struct slice *ret_head);
+/* The same; false: it is not there, or not what was written. */
+bool txn_get_right_head(struct env *env, MDB_txn *txn, const struct record *record, struct slice *ret_head);
 /* Sets record->head_apart. KEYEXIST, when in_order says that nothing newer is there, and it is. */
 int txn_put(struct env *env, MDB_txn *txn, struct record *record, const struct extent *extents, bool in_order);
 int txn_delete(struct env *env, MDB_txn *txn, uint64_t generation, bool head_apart);

@@ -233,8 +233,7 @@ static int record_load(struct reading *reading, const struct load_job *job, uint
 	if ((rc = txn_get(&volume->env, txn, generation, &bytes)) != 0 && rc != MDB_NOTFOUND)
 		goto out;
 	if (rc != 0 || !record_decode(bytes, generation, volume->blocks.total, &record) || !key_eq(record.key, job->key)
-			|| txn_get_head(&volume->env, txn, &record, &head) != 0 || head.len != record.head.len
-			|| record_sum(head.ptr, head.len, job->key, generation) != record.head_checksum) {
+			|| !txn_get_right_head(&volume->env, txn, &record, &head)) {
 		rc = MDB_CORRUPTED;
 		goto out;
 	}
@@ -303,7 +302,7 @@ static enum tried load_try(struct reading *reading, const struct load_job *job, 
 	*ret_object = NULL;
 	if (generation == 0)
 		return TRIED;
-	if (index_look(volume, job->key, slice_make(job->key_text, job->key_len), ret_object) != STORE_LOAD)
+	if (index_peek(volume, job->key, slice_make(job->key_text, job->key_len), ret_object) != STORE_LOAD)
 		return TRIED;
 	rc = record_load(reading, job, generation, &object);
 	if (rc == MDB_NOTFOUND)

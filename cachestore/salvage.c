@@ -27,16 +27,16 @@ static int salvage_visit(void *arg, uint64_t generation, struct slice bytes)
 	struct salvage *salvage = arg;
 	struct record record;
 	struct extent *extents;
+	struct slice head;
 	int rc = 0;
 
 	if (salvage->budget-- == 0)               /* pages that point in circles */
 		return MDB_CORRUPTED;
 	if (!record_decode(bytes, generation, UINT32_MAX, &record))
 		return 0;
-	if (txn_get_head(&salvage->from, salvage->reading, &record, &record.head) != 0)
+	if (!txn_get_right_head(&salvage->from, salvage->reading, &record, &head))
 		return 0;
-	if (record_sum(record.head.ptr, record.head.len, record.key, generation) != record.head_checksum)
-		return 0;
+	record.head = head;
 	extents = record_extents(&record);
 	if (!salvage->writing)
 		rc = txn_begin_write(&salvage->to, &salvage->writing);

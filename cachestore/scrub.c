@@ -103,8 +103,7 @@ static int record_look(void *arg, uint64_t generation, struct slice bytes)
 	}
 	if (!index_is_current(volume, record.key, generation))
 		return 0;
-	if (txn_get_head(&volume->env, visit->txn, &record, &head) != 0 || head.len != record.head.len
-			|| record_sum(head.ptr, head.len, record.key, generation) != record.head_checksum) {
+	if (!txn_get_right_head(&volume->env, visit->txn, &record, &head)) {
 		damaged(pass);
 		loader_damaged(volume, index_remove(volume, record.key, generation));
 		return 0;

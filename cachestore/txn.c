@@ -103,6 +103,12 @@ int txn_get_head(struct env *env, MDB_txn *txn, const struct record *record, str
 	return 0;
 }
 
+bool txn_get_right_head(struct env *env, MDB_txn *txn, const struct record *record, struct slice *ret_head)
+{
+	return txn_get_head(env, txn, record, ret_head) == 0 && ret_head->len == record->head.len
+		&& record_sum(ret_head->ptr, ret_head->len, record->key, record->generation) == record->head_checksum;
+}
+
 /* Room for `len` bytes under a number which is mostly the highest. */
 static int number_put(MDB_txn *txn, MDB_dbi table, uint64_t number, size_t len, bool in_order, void **ret_at)
 {

@@ -1,6 +1,8 @@
 /* Objects are stored, found, kept over a restart, replaced, refreshed, dropped; bounds are kept. */
 #include "cachestore_help.h"
 
+#include "../../cachestore/internal.h"
+
 static char *folder;
 
 static int setup(void **state)
@@ -370,6 +372,25 @@ static void reading_works_from_any_offset(void **state)
 	volume_close(&volume);
 }
 
+/* Who asks for what lies on disk uses it once, though the loader looks it up again. */
+static void what_is_loaded_is_used_once(void **state)
+{
+	struct store_config config = help_config(folder, 8 * MB);
+	struct volume *volume;
+	struct store_key key = help_key("a");
+	(void)state;
+
+	config.eviction = EVICTION_s3fifo;
+	volume = help_open(&config);
+	assert_int_equal(help_put(volume, "a", 1, 1000), STORE_OK);
+	volume_close(&volume);
+	volume = help_open(&config);
+	assert_int_equal(help_check(volume, "a", 1, 1000), 1);
+	assert_int_equal(help_stat(volume).hits_disk, 1);
+	assert_int_equal(index_find(index_shard(volume, key), key)->uses, 1);
+	volume_close(&volume);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +405,7 @@ int main(void)
 		TEST(fillings_are_bounded),
 		TEST(a_full_queue_is_an_answer_at_once),
 		TEST(reading_works_from_any_offset),
+		TEST(what_is_loaded_is_used_once),
 	};
 
 	return cmocka_run_group_tests_name("cachestore: objects", tests, NULL, NULL);
