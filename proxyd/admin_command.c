@@ -62,6 +62,19 @@ static json_t *origins(struct daemon *daemon)
 	return answer ? answer : failure("a worker does not answer: the daemon is busy, or ends");
 }
 
+/* ---- the volumes that a command names ---- */
+
+/* "*": every one. */
+static bool is_meant(struct slice name, const struct conf_volume *volume)
+{
+	return slice_eq(name, SLICE("*")) || slice_eq(name, volume->name);
+}
+
+static json_t *none_is_meant(struct slice name)
+{
+	return slice_eq(name, SLICE("*")) ? failure("there is no volume") : failure("there is no volume '%.*s'", SLICE_ARG(name));
+}
+
 /* ---- volume flush ---- */
 
 struct flushing {
@@ -88,7 +101,7 @@ static void flush_volume(void *arg, const struct conf_volume *volume, struct vol
 {
 	struct flushing *flushing = arg;
 
-	if (!slice_eq(flushing->volume, SLICE("*")) && !slice_eq(flushing->volume, volume->name))
+	if (!is_meant(flushing->volume, volume))
 		return;
 	pthread_mutex_lock(&flushing->lock);
 	flushing->volumes++;
@@ -107,7 +120,7 @@ static json_t *flush(struct daemon *daemon, struct slice name)
 		pthread_cond_wait(&flushing.cond, &flushing.lock);
 	pthread_mutex_unlock(&flushing.lock);
 	if (flushing.volumes == 0)
-		return slice_eq(name, SLICE("*")) ? failure("there is no volume") : failure("there is no volume '%.*s'", SLICE_ARG(name));
+		return none_is_meant(name);
 	if (flushing.err != STORE_OK)
 		return failure("%s", store_strerror(flushing.err));
 	return json_pack("{s:b, s:I}", "ok", 1, "volumes", (json_int_t)flushing.volumes);
@@ -177,7 +190,7 @@ static void purge_volume(void *arg, const struct conf_volume *volume, struct vol
 {
 	struct waiting *waiting = arg;
 
-	if (!slice_eq(waiting->volume, SLICE("*")) && !slice_eq(waiting->volume, volume->name))
+	if (!is_meant(waiting->volume, volume))
 		return;
 	waiting->volumes++;
 	if (!waiting->keys)
@@ -255,7 +268,7 @@ static json_t *purge_answer(const struct waiting *waiting, struct slice mode, st
 	enum store_err err = (enum store_err)atomic_load(&waiting->order.err);
 
 	if (waiting->volumes == 0)
-		return slice_eq(waiting->volume, SLICE("*")) ? failure("there is no volume") : failure("there is no volume '%.*s'", SLICE_ARG(waiting->volume));
+		return none_is_meant(waiting->volume);
 	json_t *answer = err ? failure("%s", store_strerror(err)) : json_pack("{s:b}", "ok", 1);
 	json_object_set_new(answer, "kind", text_json(kind));
 	json_object_set_new(answer, "mode", text_json(mode));

@@ -21,7 +21,7 @@ struct folder_id {
 
 struct volume_slot {
 	struct volume_slot *next;
-	struct volumes *all;                     /* NULL: only checked */
+	struct volumes *all;
 	char *name, *path;
 	struct folder_id id;
 	struct conf_volume opened;               /* the numbers of it: with what it was opened */
@@ -111,13 +111,16 @@ static bool volumes_are_distinct(const struct conf *conf)
 
 /* ---- owners ---- */
 
-/* Its number in its volume (NULL: in any). One that is still starting does not know yet: slot_started() will. */
-static void owner_number(const struct volume_map *map, struct conf_owner *owner, const struct volume *of)
+/* The numbers of the owners that a row's configuration has in its volume. One that is still starting does not know them yet:
+ * slot_started() asks again. */
+static void row_number_owners(const struct volume_row *row)
 {
-	struct volume *volume = row_find(map, map->count, owner->volume);
+	for (size_t i = 0; i < row->conf->owner_count && !volume_is_starting(row->slot->volume); i++) {
+		struct conf_owner *owner = row->conf->owners[i];
 
-	if ((!of || of == volume) && atomic_load(&owner->number) == 0 && !volume_is_starting(volume))
-		atomic_store(&owner->number, volume_owner(volume, owner->name));
+		if (owner->volume == row->key && atomic_load(&owner->number) == 0)
+			atomic_store(&owner->number, volume_owner(row->slot->volume, owner->name));
+	}
 }
 
 /* Lock held. Those of the configuration that is shown are in force. */
@@ -141,9 +144,9 @@ static void slot_started(void *arg)
 
 	pthread_mutex_lock(&slot->all->lock);
 	map = atomic_load(&slot->all->map);
-	for (size_t i = 0; map && slot->volume && i < map->count; i++)
-		for (size_t k = 0; map->rows[i].slot == slot && k < map->rows[i].conf->owner_count; k++)
-			owner_number(map, map->rows[i].conf->owners[k], slot->volume);
+	for (size_t i = 0; map && i < map->count; i++)
+		if (map->rows[i].slot == slot)
+			row_number_owners(&map->rows[i]);
 	quotas_set(slot->all);
 	pthread_mutex_unlock(&slot->all->lock);
 }
@@ -154,7 +157,7 @@ static void slot_lost(void *arg, enum store_loss why, const struct store_lost *l
 {
 	const struct volume_slot *slot = arg;
 
-	if (slot->all && slot->all->lost)
+	if (slot->all->lost)
 		slot->all->lost(slot->all->lost_arg, slice_str(slot->name), why, lost);
 }
 
@@ -323,10 +326,10 @@ bool volumes_add(struct volumes *volumes, const struct conf *conf)
 		ok = ok && slot;
 	}
 	map->count = count;
-	for (size_t i = 0; i < conf->owner_count && ok; i++)
-		owner_number(map, conf->owners[i], NULL);
-	for (size_t i = old ? old->count : 0; i < count && ok; i++)
+	for (size_t i = old ? old->count : 0; i < count && ok; i++) {
 		map->rows[i].slot->uses++;
+		row_number_owners(&map->rows[i]);
+	}
 	if (ok)
 		map_replace(volumes, map);
 	else
@@ -402,7 +405,9 @@ void volumes_settle(struct volumes *volumes)
 void volumes_release(struct volumes *volumes)
 {
 	stale_free(volumes);
+	pthread_mutex_lock(&volumes->lock);      /* a volume that has just started looks at it */
 	free(atomic_exchange(&volumes->map, NULL));
+	pthread_mutex_unlock(&volumes->lock);
 	while (volumes->slots) {
 		struct volume_slot *slot = volumes->slots;
 
@@ -410,22 +415,6 @@ void volumes_release(struct volumes *volumes)
 		slot_free(&slot);
 	}
 	pthread_mutex_destroy(&volumes->lock);
-}
-
-void volumes_owners(struct volumes *volumes, void (*show)(void *arg, const struct conf_volume *volume, const struct owner_stat *stat),
-	void *arg)
-{
-	const struct volume_map *map;
-
-	pthread_mutex_lock(&volumes->lock);
-	map = atomic_load(&volumes->map);
-	for (size_t i = 0; map && i < map->count; i++) {
-		struct owner_stat stat;
-
-		for (uint16_t owner = 1; map->rows[i].conf == volumes->shown && volume_owner_stat(map->rows[i].slot->volume, owner, &stat); owner++)
-			show(arg, map->rows[i].key, &stat);
-	}
-	pthread_mutex_unlock(&volumes->lock);
 }
 
 void volumes_show(struct volumes *volumes, const struct conf *conf)
@@ -456,22 +445,38 @@ void volumes_look(struct volumes *volumes, void (*look)(void *arg, const struct 
 	pthread_mutex_unlock(&volumes->lock);
 }
 
+struct stat_show { void (*show)(void *arg, const struct conf_volume *volume, const struct volume_stat *stat); void *arg; };
+
+static void stat_one(void *arg, const struct conf_volume *volume, struct volume *open)
+{
+	const struct stat_show *show = arg;
+	struct volume_stat stat;
+
+	volume_stat(open, &stat);
+	show->show(show->arg, volume, &stat);
+}
+
 void volumes_stat(struct volumes *volumes,
 	void (*show)(void *arg, const struct conf_volume *volume, const struct volume_stat *stat), void *arg)
 {
-	const struct volume_map *map;
+	volumes_each(volumes, stat_one, &(struct stat_show){ show, arg });
+}
 
-	pthread_mutex_lock(&volumes->lock);
-	map = atomic_load(&volumes->map);
-	for (size_t i = 0; map && i < map->count; i++) {
-		struct volume_stat stat;
+struct owner_show { void (*show)(void *arg, const struct conf_volume *volume, const struct owner_stat *stat); void *arg; };
 
-		if (map->rows[i].conf != volumes->shown)
-			continue;
-		volume_stat(map->rows[i].slot->volume, &stat);
-		show(arg, map->rows[i].key, &stat);
-	}
-	pthread_mutex_unlock(&volumes->lock);
+static void owners_one(void *arg, const struct conf_volume *volume, struct volume *open)
+{
+	const struct owner_show *show = arg;
+	struct owner_stat stat;
+
+	for (uint16_t owner = 1; volume_owner_stat(open, owner, &stat); owner++)
+		show->show(show->arg, volume, &stat);
+}
+
+void volumes_owners(struct volumes *volumes, void (*show)(void *arg, const struct conf_volume *volume, const struct owner_stat *stat),
+	void *arg)
+{
+	volumes_each(volumes, owners_one, &(struct owner_show){ show, arg });
 }
 
 /* ---- from process to process ---- */
