@@ -145,7 +145,8 @@ void cache_control_parse(const struct http_head *head, enum http_field id, struc
 	struct http_list it = { 0 };
 	struct slice element;
 
-	while (http_list_next(head, id, &it, &element)) {
+	/* Most requests have none: then there is nothing to look for. */
+	while (head->times[id] > 0 && http_list_next(head, id, &it, &element)) {
 		const char *equals = memchr(element.ptr, '=', element.len);
 		struct slice name = element, value = { NULL, 0 };
 		const struct directive *row;

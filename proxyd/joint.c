@@ -58,8 +58,7 @@ static bool agrees(const struct request *r, const struct stored_view *view, cons
 {
 	struct byte_range ask = ask_of(r);
 	struct content_range range;
-	struct slice date = http_header_value(head, FIELD_date), ours = part_validator_of(r, r->part, view);
-	int64_t now_us = r->worker->wall_us;
+	struct slice ours = part_validator_of(r, r->part, view);
 
 	if (head->status != 206 || head->framing != FRAMING_length || head->times[FIELD_content_range] != 1 || !ours.len)
 		return false;
@@ -67,8 +66,7 @@ static bool agrees(const struct request *r, const struct stored_view *view, cons
 		return false;
 	if (range.from != ask.from || range.to != ask.to || head->length != ask.to - ask.from + 1)
 		return false;
-	return slice_eq(ours, part_validator(http_header_value(head, FIELD_etag), http_header_value(head, FIELD_last_modified),
-		date.len ? http_parse_date(date, now_us) : now_us, now_us));
+	return slice_eq(ours, part_validator_of_answer(r, head));
 }
 
 void joint_drop_part(struct request *r)

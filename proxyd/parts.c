@@ -16,7 +16,7 @@ struct store_key stored_key(const struct request *r, const struct stored_view *v
 	return view->spec.len ? r->variant_key : r->key;
 }
 
-struct slice part_validator(struct slice etag, struct slice last_modified, int64_t date_us, int64_t now_us)
+static struct slice part_validator(struct slice etag, struct slice last_modified, int64_t date_us, int64_t now_us)
 {
 	int64_t modified = last_modified.len ? http_parse_date(last_modified, now_us) : -1;
 
@@ -33,6 +33,15 @@ static int64_t date_of(const struct request *r, const struct object *object, con
 struct slice part_validator_of(const struct request *r, const struct object *object, const struct stored_view *view)
 {
 	return part_validator(view->etag, view->last_modified, date_of(r, object, view), r->worker->wall_us);
+}
+
+struct slice part_validator_of_answer(const struct request *r, const struct http_head *head)
+{
+	struct slice date = http_header_value(head, FIELD_date);
+	int64_t now_us = r->worker->wall_us;
+
+	return part_validator(http_header_value(head, FIELD_etag), http_header_value(head, FIELD_last_modified),
+		date.len ? http_parse_date(date, now_us) : now_us, now_us);
 }
 
 /* One range, as asked for, of a whole of this length (UINT64_MAX: not known). False: it cannot be said which bytes these are.

@@ -23,8 +23,8 @@ bool part_range(const struct request *request, uint64_t total, struct byte_range
 /* A 206 that can be stored: one range that is as long as it says. */
 bool part_of_answer(const struct request *request, const struct http_head *head, struct content_range *ret_range);
 /* The validator that proves two parts to be of the same bytes (RFC 9110 section 8.8.1): a strong entity tag, or a Last-Modified
- * that is one second older than the answer. Empty: none. */
-struct slice part_validator(struct slice etag, struct slice last_modified, int64_t date_us, int64_t now_us);
+ * that is one second older than the answer. Empty: none. Of an answer that has just come, or of what is stored. */
+struct slice part_validator_of_answer(const struct request *request, const struct http_head *head);
 struct slice part_validator_of(const struct request *request, const struct object *object, const struct stored_view *view);
 
 #endif

@@ -10,24 +10,16 @@ enum { SLICE_TEXT_MORE = 24 };
 
 /* ---- what is asked for ---- */
 
-static bool client_forbids(const struct request *r)
-{
-	struct cache_control cc;
-
-	if (!r->head.times[FIELD_cache_control])
-		return false;
-	cache_control_parse(&r->head, FIELD_cache_control, &cc);
-	return cc.no_store;
-}
-
 uint64_t slice_wanted(const struct request *r)
 {
 	const struct settings *set = &r->location->set;
+	struct cache_control cc;
 
 	if (!r->use_cache || !r->may_store || r->slice_off || r->hit_for_miss || !set->slice)
 		return 0;
 	/* What may not be stored for this client is fetched at once: it would be asked for twice. */
-	if (http_header_get(&r->head, FIELD_authorization) || client_forbids(r))
+	cache_control_parse(&r->head, FIELD_cache_control, &cc);
+	if (cc.no_store || http_header_get(&r->head, FIELD_authorization))
 		return 0;
 	return set->slice < set->object_max ? set->slice : set->object_max;
 }
@@ -55,15 +47,6 @@ void slice_add_fields(struct request *r, struct text *text)
 		text_add_field(text, SLICE("If-Range"), r->slice_of->slice_validator);
 }
 
-static struct slice validator_of(const struct request *r, const struct http_head *head)
-{
-	struct slice date = http_header_value(head, FIELD_date);
-	int64_t now_us = r->worker->wall_us;
-
-	return part_validator(http_header_value(head, FIELD_etag), http_header_value(head, FIELD_last_modified),
-		date.len ? http_parse_date(date, now_us) : now_us, now_us);
-}
-
 static bool is_slice(const struct request *r, const struct http_head *head, struct content_range *ret_range)
 {
 	uint64_t from = r->slice_own * r->slice_size;
@@ -78,7 +61,7 @@ static bool is_slice(const struct request *r, const struct http_head *head, stru
 
 bool slice_of_answer(struct request *r, const struct http_head *head)
 {
-	if (is_slice(r, head, &r->fetch_part) && (validator_of(r, head).len || r->fetch_part.to - r->fetch_part.from + 1 == r->fetch_part.total))
+	if (is_slice(r, head, &r->fetch_part) && (part_validator_of_answer(r, head).len || r->fetch_part.to - r->fetch_part.from + 1 == r->fetch_part.total))
 		return true;
 	r->fetch_part.total = 0;
 	return false;
@@ -196,7 +179,7 @@ void slice_take_head(struct request *r, const struct http_head *head)
 		fetch_stop(r, END_origin_left);
 		return;
 	}
-	if (!is_slice(r, head, &range) || range.total != of->total || !slice_eq(validator_of(r, head), of->slice_validator)) {
+	if (!is_slice(r, head, &range) || range.total != of->total || !slice_eq(part_validator_of_answer(r, head), of->slice_validator)) {
 		/* The file has changed: no slice of the old one is found any more, and nobody gets bytes of both. */
 		fetch->end = END_origin_changed;
 		volume_drop(of->volume, of->variant_text.len ? of->variant_key : of->key, of->master);

@@ -341,8 +341,6 @@ bool request_only_if_cached(const struct request *r)
 {
 	struct cache_control cc;
 
-	if (!r->head.times[FIELD_cache_control])
-		return false;
 	cache_control_parse(&r->head, FIELD_cache_control, &cc);
 	return cc.only_if_cached;
 }
