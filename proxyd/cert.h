@@ -53,7 +53,6 @@ const struct cert_staple *cert_staple(const X509 *leaf);
 struct cert_brief {
 	enum cert_kind kind;
 	int64_t not_before_s, not_after_s;
-	struct slice serial;                     /* big endian bytes */
 	struct slice names;                      /* the extension subjectAltName (RFC 5280 section 4.2.1.6) */
 };
 bool cert_brief_read(struct slice der, struct cert_brief *ret);
@@ -61,6 +60,9 @@ bool cert_brief_read(struct slice der, struct cert_brief *ret);
  * buf: lower case, as text. */
 enum { CERT_NAME_MAX = 253 };
 struct slice cert_brief_name(struct slice *names, char buf[CERT_NAME_MAX + 1]);
+/* All of them, at most CERT_NAMES_MAX, in memory of their own. */
+char **cert_names_take(struct slice names, size_t *ret_count);
+void cert_names_free(char **names, size_t count);
 /* The first certificate of a PEM text, as DER in buf; 0: there is none, or it is too large. */
 size_t cert_first_der(struct slice pem, unsigned char *buf, size_t size);
 

@@ -14,28 +14,6 @@ enum { INDEX_FILE_MAX = 64 * 1024, TOLD_MAX = 20 };
 
 /* ---- one file ---- */
 
-struct names { char **names; size_t count; };
-
-static void names_free(struct names *names)
-{
-	for (size_t i = 0; i < names->count; i++)
-		free(names->names[i]);
-	free(names->names);
-}
-
-static struct names names_take(struct slice list)
-{
-	struct names all = { NULL, 0 };
-	char name[CERT_NAME_MAX + 1];
-	struct slice text;
-
-	while (all.count < CERT_NAMES_MAX && (text = cert_brief_name(&list, name)).len) {
-		all.names = must(realloc(all.names, (all.count + 1) * sizeof(*all.names)));
-		all.names[all.count++] = must(strndup(text.ptr, text.len));
-	}
-	return all;
-}
-
 /* Names, kind and date of what the file has now. The caller holds certs->loading. */
 static bool slot_index(struct certs *certs, struct cert_slot *slot, char why[CERT_WHY_MAX])
 {
@@ -45,7 +23,8 @@ static bool slot_index(struct certs *certs, struct cert_slot *slot, char why[CER
 	ssize_t n = fd < 0 ? -1 : read(fd, pem, sizeof(pem));
 	size_t der_len = n > 0 ? cert_first_der(slice_make(pem, (size_t)n), der, sizeof(der)) : 0;
 	struct cert_brief brief = { .kind = CERT_other };
-	struct names names, old;
+	char **names, **old;
+	size_t count, old_count;
 	bool good = false;
 
 	if (n < 0)
@@ -58,19 +37,20 @@ static bool slot_index(struct certs *certs, struct cert_slot *slot, char why[CER
 		close(fd);
 	if (!good)
 		return false;
-	names = names_take(brief.names);
-	if (names.count == 0) {
+	names = cert_names_take(brief.names, &count);
+	if (count == 0) {
 		snprintf(why, CERT_WHY_MAX, "the certificate of '%.160s' is for no name: it has no subjectAltName", slot->file);
 		return false;
 	}
 	pthread_mutex_lock(&certs->lock);
-	old = (struct names){ slot->names, slot->name_count };
-	slot->names = names.names;
-	slot->name_count = names.count;
+	old = slot->names;
+	old_count = slot->name_count;
+	slot->names = names;
+	slot->name_count = count;
 	slot->kind = brief.kind;
 	slot->not_after_s = brief.not_after_s;
 	pthread_mutex_unlock(&certs->lock);
-	names_free(&old);
+	cert_names_free(old, old_count);
 	return true;
 }
 
@@ -227,7 +207,7 @@ static bool items_read(struct certs *certs, struct cert_folder *folder, DIR *dir
 }
 
 /* The lock is held: what is gone is in no map any more. */
-static void items_drop(struct certs *certs, struct cert_folder *folder)
+static void items_drop(struct cert_folder *folder)
 {
 	struct cert_slot **at = &folder->items;
 
@@ -239,7 +219,7 @@ static void items_drop(struct certs *certs, struct cert_folder *folder)
 			continue;
 		}
 		*at = slot->folder_next;
-		slot_unref(certs, slot);
+		slot_unref(slot);
 	}
 }
 
@@ -261,7 +241,7 @@ bool folder_scan(struct certs *certs, struct cert_folder *folder)
 	pthread_mutex_lock(&certs->lock);
 	old = folder->map;
 	folder->map = map;
-	items_drop(certs, folder);
+	items_drop(folder);
 	pthread_mutex_unlock(&certs->lock);
 	free(old.slots);
 	free(old.pool);
@@ -278,7 +258,7 @@ void folder_free(struct certs *certs, struct cert_folder *folder)
 	*at = folder->next;
 	for (struct cert_slot *slot = folder->items; slot; slot = slot->folder_next)
 		slot->gone = true;
-	items_drop(certs, folder);
+	items_drop(folder);
 	free(folder->map.slots);
 	free(folder->map.pool);
 	free(folder->path);

@@ -66,9 +66,7 @@ void cert_unref(struct cert **cert)
 	X509_free(c->leaf);
 	sk_X509_pop_free(c->chain, X509_free);
 	EVP_PKEY_free(c->key);
-	for (size_t i = 0; i < c->name_count; i++)
-		free(c->names[i]);
-	free(c->names);
+	cert_names_free(c->names, c->name_count);
 	free(c);
 }
 
@@ -176,8 +174,6 @@ static bool take_names(struct cert *cert, const char *file, char why[CERT_WHY_MA
 	unsigned char *der = NULL;
 	int len = i2d_X509(cert->leaf, &der);
 	struct cert_brief brief;
-	char name[CERT_NAME_MAX + 1];
-	struct slice names, text;
 
 	if (len <= 0 || !cert_brief_read(slice_make((const char *)der, (size_t)len), &brief)) {
 		snprintf(why, CERT_WHY_MAX, "the certificate of '%s' cannot be understood", file);
@@ -185,11 +181,7 @@ static bool take_names(struct cert *cert, const char *file, char why[CERT_WHY_MA
 		return false;
 	}
 	cert->kind = brief.kind;
-	names = brief.names;
-	while (cert->name_count < CERT_NAMES_MAX && (text = cert_brief_name(&names, name)).len) {
-		cert->names = must(realloc(cert->names, (cert->name_count + 1) * sizeof(*cert->names)));
-		cert->names[cert->name_count++] = must(strndup(text.ptr, text.len));
-	}
+	cert->names = cert_names_take(brief.names, &cert->name_count);
 	OPENSSL_free(der);
 	if (cert->name_count)
 		return true;

@@ -1,9 +1,11 @@
 /* A certificate's names, dates and kind of key straight from its DER, so that a folder of ten thousand is indexed without
  * decoding ten thousand certificates. Reads what it needs and passes over the rest; whatever is not as RFC 5280 says is no
- * certificate. Pure. */
+ * certificate. */
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "../conf/check.h"
 #include "cert.h"
 
 enum {
@@ -126,7 +128,7 @@ bool cert_brief_read(struct slice der, struct cert_brief *ret)
 		return false;
 	if (body.len && (unsigned char)body.ptr[0] == DER_VERSION && !der_take(&body, &tag, &part))
 		return false;
-	if (!der_expect(&body, DER_INTEGER, &brief.serial) || !der_expect(&body, DER_SEQUENCE, &part) /* algorithm */
+	if (!der_expect(&body, DER_INTEGER, &part) /* serial */ || !der_expect(&body, DER_SEQUENCE, &part) /* algorithm */
 			|| !der_expect(&body, DER_SEQUENCE, &part) /* issuer */ || !der_expect(&body, DER_SEQUENCE, &part))
 		return false;
 	if (!der_time(&part, &brief.not_before_s) || !der_time(&part, &brief.not_after_s))
@@ -173,6 +175,27 @@ struct slice cert_brief_name(struct slice *names, char buf[CERT_NAME_MAX + 1])
 	}
 	names->len = 0;
 	return slice_make(buf, 0);
+}
+
+char **cert_names_take(struct slice list, size_t *ret_count)
+{
+	char name[CERT_NAME_MAX + 1], **names = NULL;
+	struct slice text;
+	size_t count = 0;
+
+	while (count < CERT_NAMES_MAX && (text = cert_brief_name(&list, name)).len) {
+		names = must(realloc(names, (count + 1) * sizeof(*names)));
+		names[count++] = must(strndup(text.ptr, text.len));
+	}
+	*ret_count = count;
+	return names;
+}
+
+void cert_names_free(char **names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
 }
 
 static int base64_digit(char c)

@@ -96,7 +96,7 @@ static void wait_serve(struct certs *certs, struct cert_wait *wait)
 			pthread_mutex_unlock(&certs->lock);
 		}
 		pthread_mutex_lock(&certs->lock);
-		slot_unref(certs, slot);
+		slot_unref(slot);
 		pthread_mutex_unlock(&certs->lock);
 		pthread_mutex_unlock(&certs->loading);
 	}

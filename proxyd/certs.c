@@ -35,9 +35,8 @@ struct cert_slot *slot_new(struct certs *certs, const char *file, const char *ke
 }
 
 /* The lock is held. */
-void slot_unref(struct certs *certs, struct cert_slot *slot)
+void slot_unref(struct cert_slot *slot)
 {
-	(void)certs;
 	if (--slot->refs > 0)
 		return;
 	*slot->at = slot->next;
@@ -46,9 +45,7 @@ void slot_unref(struct certs *certs, struct cert_slot *slot)
 	cert_unref(&slot->cert);
 	for (size_t i = 0; i < slot->staple_count; i++)
 		free(slot->staples[i]);
-	for (size_t i = 0; i < slot->name_count; i++)
-		free(slot->names[i]);
-	free(slot->names);
+	cert_names_free(slot->names, slot->name_count);
 	free(slot->file);
 	free(slot->key);
 	free(slot);
@@ -180,7 +177,7 @@ struct cert_slot *certs_slot(struct certs *certs, struct slice file, struct slic
 				watch_file(certs, key_path);
 		} else {
 			pthread_mutex_lock(&certs->lock);
-			slot_unref(certs, slot);
+			slot_unref(slot);
 			pthread_mutex_unlock(&certs->lock);
 			slot = NULL;
 		}
@@ -215,7 +212,7 @@ void certs_slot_unref(struct certs *certs, struct cert_slot **slot)
 		return;
 	pthread_mutex_lock(&certs->loading);
 	pthread_mutex_lock(&certs->lock);
-	slot_unref(certs, *slot);
+	slot_unref(*slot);
 	pthread_mutex_unlock(&certs->lock);
 	pthread_mutex_unlock(&certs->loading);
 	*slot = NULL;

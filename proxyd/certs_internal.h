@@ -66,7 +66,7 @@ struct certs {
 
 /* certs.c */
 struct cert_slot *slot_new(struct certs *certs, const char *file, const char *key);
-void slot_unref(struct certs *certs, struct cert_slot *slot);
+void slot_unref(struct cert_slot *slot);
 bool slot_sign(const struct cert_slot *slot, struct cert_sign *ret);
 /* Loads what the files have now. False with a sentence: it cannot be used; the slot has the error, the old one stays. */
 bool slot_load(struct certs *certs, struct cert_slot *slot, char why[CERT_WHY_MAX]);
