@@ -8,26 +8,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$(realpath "${OUT:-build}")
 seconds=${SECONDS_EACH:-5} objects=${OBJECTS:-24000} size=${SIZE:-16384} memory=${MEMORY:-96m} delay=${DELAY_US:-2000} threads=${THREADS:-1 4 16}
-export PATH=$PATH:/usr/sbin:/sbin
-run=$(mktemp -d "${TMPDIR:-/tmp}/bench-cold.XXXXXX")
-chmod 755 "$run"
-pids=() group=
-clean() {
-	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-	for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-	[ -z "$group" ] || rmdir "$group" 2>/dev/null || true
-	rm -rf "$run"
-}
-trap clean EXIT
+NAME=cold
+. tests/bench/run.sh
+group=
+trap 'clean; [ -z "$group" ] || rmdir "$group" 2>/dev/null || true' EXIT
 
-read -r origin port metrics <<<"$(/usr/bin/python3 - <<'PYTHON'
-import socket
-taken = [socket.socket() for _ in range(3)]
-for s in taken:
-    s.bind(('127.0.0.1', 0))
-print(*(s.getsockname()[1] for s in taken))
-PYTHON
-)"
+read -r origin port metrics <<<"$(ports 3)"
 
 # A group of our own, of either version of cgroups; the daemon moves itself into it.
 group_make() {

@@ -7,24 +7,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$(realpath "${OUT:-build}")
 requests=${REQUESTS:-100000} urls=${URLS:-400} connections=50 seconds=${SECONDS_MAX:-20}
-export PATH=$PATH:/usr/sbin:/sbin
-run=$(mktemp -d "${TMPDIR:-/tmp}/bench-count.XXXXXX")
-chmod 755 "$run"
-pids=()
-clean() {
-	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-	for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-	rm -rf "$run"
-}
-trap clean EXIT
-read -r origin port metrics <<<"$(/usr/bin/python3 - <<'PYTHON'
-import socket
-taken = [socket.socket() for _ in range(3)]
-for s in taken:
-    s.bind(('127.0.0.1', 0))
-print(*(s.getsockname()[1] for s in taken))
-PYTHON
-)"
+NAME=count
+. tests/bench/run.sh
+read -r origin port metrics <<<"$(ports 3)"
 user=
 [ "$(id -u)" -ne 0 ] || user="user $(id -un);"
 mkdir "$run/tmp"

@@ -10,25 +10,10 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$(realpath "${OUT:-build}")
 rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} connections=${CONNECTIONS:-32} size=${SIZE:-1024} control=${CONTROL:-public, max-age=3600} load=${LOAD:-hit} idle=${IDLE:-1000}
-export PATH=$PATH:/usr/sbin:/sbin
-run=$(mktemp -d "${TMPDIR:-/tmp}/bench-hit.XXXXXX")
-chmod 755 "$run"
-pids=()
-clean() {
-	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-	for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-	rm -rf "$run"
-}
-trap clean EXIT
+NAME=hit
+. tests/bench/run.sh
 
-read -r origin p_proxyd p_nginx p_haproxy sink <<<"$(/usr/bin/python3 - <<'PYTHON'
-import socket
-taken = [socket.socket() for _ in range(4)] + [socket.socket(type=socket.SOCK_DGRAM)]
-for s in taken:
-    s.bind(('127.0.0.1', 0))
-print(*(s.getsockname()[1] for s in taken))
-PYTHON
-)"
+read -r origin p_proxyd p_nginx p_haproxy sink <<<"$(ports 4 1)"
 user=
 [ "$(id -u)" -ne 0 ] || user="user $(id -un);"
 mkdir "$run/www" "$run/tmp" "$run/nginx-cache"

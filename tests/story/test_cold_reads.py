@@ -205,9 +205,8 @@ def test_a_client_that_leaves_takes_its_place_in_the_queue_with_it(cached, disk,
     assert daemon.get('/c').body == body_of_target('/c')
 
 
-def test_slices_that_do_not_come_from_disk_come_from_the_origin(cached, disk, clock):
-    body = b''.join(b'%07d ' % i for i in range(40_000))
-
+def file_in_ranges(body):
+    """/file by the range that is asked for; all else passes."""
     def handler(request, conn):
         if request.target != '/file':
             conn.reply(headers=[('Cache-Control', 'no-store')], body=b'passed')
@@ -215,8 +214,12 @@ def test_slices_that_do_not_come_from_disk_come_from_the_origin(cached, disk, cl
         first, last = request.headers.get('range')[len('bytes='):].split('-')
         part = body[int(first):int(last or len(body)) + 1]
         conn.reply(206, MAX_AGE + [('ETag', '"1"'), ('Content-Range', f'bytes {first}-{int(first) + len(part) - 1}/{len(body)}')], part)
+    return handler
 
-    daemon, o = cached(handler, disk=disk, clock=clock, volume_size='64m', volume='ram 16m;', settings='slice 64k; disk_timeout 1s;')
+
+def test_slices_that_do_not_come_from_disk_come_from_the_origin(cached, disk, clock):
+    body = b''.join(b'%07d ' % i for i in range(40_000))
+    daemon, o = cached(file_in_ranges(body), disk=disk, clock=clock, volume_size='64m', volume='ram 16m;', settings='slice 64k; disk_timeout 1s;')
     assert daemon.get('/file').body == body
     until('all slices stored', lambda: daemon.counters()['proxyd_volume_stored_total'] >= 6)
     daemon.stop()
@@ -236,16 +239,7 @@ def test_slices_that_do_not_come_from_disk_come_from_the_origin(cached, disk, cl
 
 def test_a_part_that_hangs_while_it_is_completed_is_a_cut_answer(cached, disk, clock):
     body = b''.join(b'%07d ' % i for i in range(375_000))
-
-    def handler(request, conn):
-        if request.target != '/file':
-            conn.reply(headers=[('Cache-Control', 'no-store')], body=b'passed')
-            return
-        first, last = request.headers.get('range')[len('bytes='):].split('-')
-        part = body[int(first):int(last or len(body)) + 1]
-        conn.reply(206, MAX_AGE + [('ETag', '"1"'), ('Content-Range', f'bytes {first}-{int(first) + len(part) - 1}/{len(body)}')], part)
-
-    daemon, o = cached(handler, disk=disk, clock=clock, volume_size='64m', volume='ram 1m;')
+    daemon, o = cached(file_in_ranges(body), disk=disk, clock=clock, volume_size='64m', volume='ram 1m;')
     assert daemon.get('/file', headers=[('Range', 'bytes=0-1999999')]).body == body[:2_000_000]
     until('the part stored', lambda: daemon.counters()['proxyd_volume_stored_total'] >= 1)
     daemon.stop()

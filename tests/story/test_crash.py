@@ -68,8 +68,8 @@ def pages(request, conn):
     conn.reply(headers=MAX_AGE, body=b'%-20s' % request.target.encode() * 400)
 
 
-def test_a_damaged_body_is_dropped_told_and_counted(flushed):
-    daemon, o, flush = flushed(pages)
+def damaged_page(daemon):
+    """Of ten pages, the body of /4 is damaged on disk. Returns what the daemon had said before it started on that."""
     for i in range(10):
         daemon.get(f'/{i}')
     daemon.records(10)
@@ -77,6 +77,12 @@ def test_a_damaged_body_is_dropped_told_and_counted(flushed):
     flip(volume_file(daemon, 'data'), find=b'%-20s' % b'/4' * 400, at=5000)
     since = len(daemon.said())
     daemon.start()
+    return since
+
+
+def test_a_damaged_body_is_dropped_told_and_counted(flushed):
+    daemon, o, flush = flushed(pages)
+    since = damaged_page(daemon)
     assert daemon.get('/4').body == b'%-20s' % b'/4' * 400
     daemon.wait_said("volume 'main': an object is damaged on disk, or cannot be read; it was dropped", since)
     counters = daemon.counters()
@@ -121,13 +127,7 @@ def test_a_damaged_index_is_kept_as_far_as_it_can_be_read(flushed, killed, mask,
 
 def test_the_scrub_finds_what_nobody_asks_for(cached):
     daemon, o = cached(pages, volume='scrub 100m; scrub_interval 1s;')
-    for i in range(10):
-        daemon.get(f'/{i}')
-    daemon.records(10)
-    daemon.stop()
-    flip(volume_file(daemon, 'data'), find=b'%-20s' % b'/4' * 400, at=5000)
-    since = len(daemon.said())
-    daemon.start()
+    since = damaged_page(daemon)
     daemon.wait_said("volume 'main': the scrub read 10 objects; 1 were damaged", since)
     counters = until('the end of a pass', lambda: (c := daemon.counters())['proxyd_volume_scrub_passes_total'] > 0 and c)
     assert counters['proxyd_volume_scrub_damaged_total'] == counters['proxyd_volume_damaged_total'] == 1
