@@ -56,6 +56,24 @@ static inline bool line_has_volume(const struct logline *line)
 /* Does a Cache-Control value have this directive, with or without an argument? */
 bool cache_control_has(struct slice value, struct slice directive);
 
+/* May the answer to this request be stored for others (RFC 9111 section 3.5)? With Authorization, public, s-maxage or
+ * must-revalidate allow it; with a login cookie of the site nothing does. */
+bool line_may_be_shared(const struct logline *line);
+
+/* Did the request get an answer from the origin, or fail to? */
+bool line_origin_failed(const struct logline *line);
+
+/* Two words of a line as one subject: "a b", cut when long. */
+enum { NAME_PAIR_MAX = LOG_STR_MAX * 4 + 512, SUBJECTS_MAX = 4096 };
+struct slice name_pair(char out[NAME_PAIR_MAX], struct slice a, struct slice b);
+
+/* A group that also knows whether it lasted: a restart or a short break lies within two minutes of the clock, a fault is seen in
+ * a third. */
+enum { SPREAD_MINUTES = 3 };
+struct spread { struct group group; uint64_t minutes[SPREAD_MINUTES]; unsigned count; };
+void spread_add(struct spread *spread, const struct logline *line, struct place at);
+static inline bool spread_lasts(const struct spread *spread) { return spread->count == SPREAD_MINUTES; }
+
 /* Finishes a map of subjects whose values begin with a struct group: one finding a subject. */
 struct map;
 void rule_report_groups(struct map *subjects, const struct rule *rule, struct findings *out);

@@ -24,11 +24,6 @@ static void init(void *state)
 	map_init(&((struct state *)state)->hosts, sizeof(struct host), NAMES_MAX);
 }
 
-static bool is_allowed(const struct logline *l)
-{
-	return !l->req_login && (!l->req_auth || l->resp_public || cache_control_has(l->resp_cc, SLICE("must-revalidate")));
-}
-
 static void keep_hit(struct state *s, const struct logline *l, struct host *host, struct place at)
 {
 	if (s->count == HITS_MAX) {
@@ -48,7 +43,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	bool served = line_from_store(l) || l->cache == VERDICT_collapsed, allowed, is_new;
 
 	if (l->rec != REC_req || !(served || l->stored)) return;
-	allowed = is_allowed(l);
+	allowed = line_may_be_shared(l);
 	if (l->stored) {
 		struct key_entry *page = keys_get(&s->pages, l->key, l->variant, &is_new);
 		enum stored_by by = allowed ? STORED_BY_anyone : STORED_BY_authenticated;

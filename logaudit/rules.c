@@ -1,4 +1,6 @@
 /* The table of rules, and what several of them share. */
+#include <stdio.h>
+
 #include "rule.h"
 #include "map.h"
 
@@ -23,6 +25,45 @@ bool cache_control_has(struct slice value, struct slice directive)
 		value.len -= used;
 	}
 	return false;
+}
+
+bool line_may_be_shared(const struct logline *l)
+{
+	return !l->req_login && (!l->req_auth || l->resp_public || cache_control_has(l->resp_cc, SLICE("must-revalidate")));
+}
+
+bool line_origin_failed(const struct logline *l)
+{
+	switch (l->end) {
+	case END_connect_refused:
+	case END_connect_timeout:
+	case END_origin_read_timeout:
+	case END_origin_send_timeout:
+	case END_origin_left:
+	case END_origin_invalid:
+	case END_no_origin:
+		return true;
+	default:
+		return l->origin_tries && l->origin_status >= 500;
+	}
+}
+
+struct slice name_pair(char out[NAME_PAIR_MAX], struct slice a, struct slice b)
+{
+	int len = snprintf(out, NAME_PAIR_MAX, "%.*s %.*s", SLICE_ARG(a), SLICE_ARG(b));
+
+	CHECK(len >= 0);
+	return slice_make(out, len < NAME_PAIR_MAX ? (size_t)len : NAME_PAIR_MAX - 1);
+}
+
+void spread_add(struct spread *spread, const struct logline *line, struct place at)
+{
+	uint64_t minute = (line->t_us + line->total_us) / 60000000 + 1;
+	bool known = false;
+
+	group_add(&spread->group, at);
+	for (unsigned i = 0; i < spread->count; i++) known |= spread->minutes[i] == minute;
+	if (!known && spread->count < SPREAD_MINUTES) spread->minutes[spread->count++] = minute;
 }
 
 void rule_report_groups(struct map *subjects, const struct rule *rule, struct findings *out)

@@ -21,10 +21,30 @@ RULE(authenticated_stored, "authenticated-stored", error, "cache stored key req_
 	"An answer to an authenticated request was stored, or was served again from the store, and nothing in it allowed that (RFC 9111 section 3.5).",
 	"a shared cache treats a user's answer as everyone's",
 	"purge what is stored for this host now; name the cookie with `login_cookie`; send `private`; report it if proxyd did this by itself")
+RULE(authenticated_shared, "authenticated-shared", error, "cache stored key variant client req_auth req_login resp_public resp_cc",
+	"An answer to one user's request, which nothing allowed to be stored, was served to another client.",
+	"users see what belongs to others",
+	"purge the host now; name the cookie with `login_cookie`; send `private`; tell whom it concerns")
 RULE(set_cookie_replayed, "set-cookie-replayed", error, "cache client resp_setcookie cookie_hash",
 	"One stored Set-Cookie went to several clients: they may share a session.",
 	"`store_cookies on` for answers whose cookie identifies a user",
 	"remove `store_cookies`, or let the origin set cookies only on answers that are not stored; purge the host; end the sessions concerned")
+RULE(key_collision, "key-collision", error, "stored key variant body_hash host target status",
+	"Several targets share one cache key and each brings another content: the first that comes decides what all get.",
+	"the key leaves out what selects the content: a query argument, the host or the case of letters",
+	"take what selects the content into the key again (the `cache_key_...` settings), then purge the host")
+RULE(variant_explosion, "variant-explosion", warning, "cache nostore key variant host target",
+	"One page has at least 64 variants, or at least 20 of its answers were not stored since it had too many: each variant is fetched anew.",
+	"Vary names a field that differs from client to client, such as User-Agent or Cookie",
+	"name fewer fields in Vary, and only those by which the answer really differs; see the column `resp_vary`")
+RULE(forwarding_missing, "forwarding-missing", warning, "origin_status origin_tries fwd_sent host",
+	"The origin answered at least 10 requests without having been told the client, the scheme and the host: it logs the proxy's address and makes wrong links.",
+	"a setting takes X-Forwarded-For, X-Forwarded-Proto or X-Forwarded-Host away",
+	"remove that setting, unless the origin must not know the client")
+RULE(forwarding_spoofed, "forwarding-spoofed", warning, "fwd_dropped peer",
+	"Forwarding fields came from addresses that are not trusted, and were dropped.",
+	"clients that state an address that is not theirs, or a proxy of one's own that is not named",
+	"name the proxy in `trusted_proxy` and reload")
 RULE(verdict_contradicted, "verdict-contradicted", error, "cache origin_tries origin_in end",
 	"The verdict and the origin's columns contradict each other: a hit that asked the origin, a miss or a confirmation that did not.",
 	"the line does not tell what was done: an error in the program that wrote it, or a line changed afterwards",

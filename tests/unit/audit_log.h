@@ -80,6 +80,9 @@ static inline struct logline log_request(enum verdict cache, const char *host, c
 	line.tier = cache == VERDICT_hit ? TIER_ram : TIER_origin;
 	if (cache != VERDICT_hit && cache != VERDICT_collapsed && cache != VERDICT_synth && cache != VERDICT_refused) {
 		line.origin_tries = 1;
+		line.origin_status = 200;
+		line.fwd_sent = 1;
+		line.origin_first_us = 20;
 		line.origin_in = cache == VERDICT_revalidated ? 0 : 100;
 	}
 	line.stored = cache == VERDICT_miss;
