@@ -49,6 +49,34 @@ RULE(verdict_contradicted, "verdict-contradicted", error, "cache origin_tries or
 	"The verdict and the origin's columns contradict each other: a hit that asked the origin, a miss or a confirmation that did not.",
 	"the line does not tell what was done: an error in the program that wrote it, or a line changed afterwards",
 	"do not trust ratios over these lines; report it with the lines named")
+RULE(redirect_loop, "redirect-loop", error, "status location scheme client host target total_us",
+	"Redirects sent a client in a circle: at least ten links, each followed at once, and no page at the end.",
+	"a redirect points to the URL that it answers, or two redirects to each other",
+	"correct the redirect; if it was stored, purge it")
+RULE(proxy_loop, "proxy-loop", error, "refusal end hops host",
+	"At least five requests came back to a proxy that they had passed.",
+	"an origin, or a proxy behind it, points back to this proxy",
+	"point `proxy_pass` and the DNS name it uses to the origin itself; single lines may be clients that forge Via: see `client`")
+RULE(stream_buffered, "stream-buffered", warning, "origin_tries origin_first_us connect_us first_us total_us body_out resp_type host",
+	"Streams of events reached the client only when they were over.",
+	"something collects the answer before it passes it on",
+	"let the origin flush each event, and switch off compression and buffering of proxies between (X-Accel-Buffering: no)")
+RULE(round_timeout, "round-timeout", warning, "end total_us origin_status host",
+	"Requests were ended by a time-out: one of this proxy's settings over at least three minutes, or ends that cluster at a round number of seconds.",
+	"somebody's patience ends before the work does",
+	"find what takes so long; of all time-outs on the way, the one nearest to the client should be the longest")
+RULE(reuse_race, "reuse-race", warning, "end origin origin_in origin_status origin_reused host total_us",
+	"Requests failed on origin connections that had been used before, in at least three different minutes, without a byte of an answer.",
+	"the origin closes idle connections sooner than this proxy stops using them",
+	"set `proxy_keepalive_timeout` below the origin's idle time, or raise that one")
+RULE(stampede, "stampede", warning, "cache origin_tries stored nostore lifetime key variant node host target total_us",
+	"At least eight fetches of one page that may be stored were under way at once on one node.",
+	"concurrent misses are not made one fetch: `collapse` is off, or the origin takes longer than `collapse_timeout`",
+	"set `collapse on` and a `collapse_timeout` above what the origin takes; let answers be served stale while they are renewed")
+RULE(short_body, "short-body", warning, "nostore end origin origin_status host total_us",
+	"At least three answers of an origin ended before they were whole, in at least three different minutes.",
+	"the origin, or a proxy before it, crashes, is restarted or gives up in the middle",
+	"see the origin's error log at these times; compare `origin_in` with what it meant to send")
 RULE(log_gap, "log-gap", warning, "node worker seq lost",
 	"Lines are missing: gap records, holes in the numbers that each worker gives its lines, or a start that no stop came before; or lines were read twice.",
 	"a full disk, a full ring, a file that was not given, or removed lines",
