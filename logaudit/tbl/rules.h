@@ -77,6 +77,34 @@ RULE(short_body, "short-body", warning, "nostore end origin origin_status host t
 	"At least three answers of an origin ended before they were whole, in at least three different minutes.",
 	"the origin, or a proxy before it, crashes, is restarted or gives up in the middle",
 	"see the origin's error log at these times; compare `origin_in` with what it meant to send")
+RULE(stale_past_window, "stale-past-window", error, "cache age lifetime resp_cc host",
+	"Answers past their lifetime were served though they forbid it (must-revalidate, proxy-revalidate, no-cache).",
+	"an error in the program that served them, or headers that changed after they were stored",
+	"purge the host; report it with the lines named")
+RULE(hit_after_purge, "hit-after-purge", error, "cache age key node scheme host target origin_tries total_us",
+	"A page was served as fresh that was older than a purge of its URL, and nothing had fetched it since.",
+	"the purge did not reach this store, or the fetch stands in a file that was not given",
+	"give all files since the purge; purge again and look at `purge_objects`; report it")
+RULE(origin_failing, "origin-failing", warning, "origin_tries origin_status end origin host total_us",
+	"At least one in twenty requests to an origin failed, 20 or more, in at least three different minutes.",
+	"the origin is down, overloaded or broken",
+	"see the origin's error log at the times of the lines named")
+RULE(origin_unbalanced, "origin-unbalanced", warning, "origin_tries origin_first_us origin host",
+	"Of several servers of one host, one takes at least four times as long as another.",
+	"one server is overloaded, cold or differently built",
+	"look at the slow server; give it less weight until it is well")
+RULE(retry_storm, "retry-storm", warning, "origin_tries host total_us",
+	"In at least three minutes the origin was asked at least half again as often as clients asked.",
+	"failing requests are tried anew, which loads an origin in trouble even more",
+	"mend the origin; let fewer tries be made while it fails; serve stale answers meanwhile")
+RULE(rate_limit_would_refuse, "rate-limit-would-refuse", info, "client",
+	"A client sent more than 100 requests a second, in at least ten seconds.",
+	"a crawler, a load test, an attack, or many people behind one address",
+	"nothing, if that is meant; else limit it before this proxy, or block it")
+RULE(regression, "regression", warning, "node config host status cache refusal",
+	"With a new generation of the configuration a host's errors rose (by 5 points and to three times), or its hit ratio fell by 20 points.",
+	"what was changed, or what was changed elsewhere at that time",
+	"compare the two configurations; go back to the old one, and see whether it helps")
 RULE(log_gap, "log-gap", warning, "node worker seq lost",
 	"Lines are missing: gap records, holes in the numbers that each worker gives its lines, or a start that no stop came before; or lines were read twice.",
 	"a full disk, a full ring, a file that was not given, or removed lines",
