@@ -143,6 +143,16 @@ struct key_entry *keys_get(struct keys *keys, uint64_t a, uint64_t b, bool *ret_
 	return entry;
 }
 
+bool keys_has(const struct keys *keys, uint64_t a, uint64_t b)
+{
+	const struct key_entry *entry;
+
+	if (!(a | b)) a = UINT64_MAX;
+	if (!keys->slot_count) return false;
+	entry = keys_slot(keys, a, b);
+	return (entry->a | entry->b) != 0;
+}
+
 void keys_release(struct keys *keys)
 {
 	free(keys->slots);

@@ -36,6 +36,7 @@ struct keys { struct key_entry *slots; size_t slot_count, count; bool full; };
 
 /* The entry, zeroed when new; NULL when KEYS_MAX are in already (then `full` is set). */
 struct key_entry *keys_get(struct keys *keys, uint64_t a, uint64_t b, bool *ret_new);
+bool keys_has(const struct keys *keys, uint64_t a, uint64_t b);
 void keys_release(struct keys *keys);
 
 #endif

@@ -5,16 +5,18 @@
 #include <inttypes.h>
 
 #include "map.h"
+#include "recent.h"
 #include "rule.h"
+#include "seen.h"
 
 enum { HITS_MAX = 1 << 20 };             /* to be judged at the end; more are taken as if nobody is known to have stored the page */
-enum stored_by { STORED_BY_nobody_known, STORED_BY_anyone, STORED_BY_authenticated };
 
 struct hit { uint64_t key, variant; size_t host; struct place at; };
 struct host { struct group wrong, doubtful; };
 struct state {
 	struct map hosts;
-	struct keys pages;               /* key and variant: value[0] is a stored_by */
+	struct keys users;               /* key and variant of what authenticated requests stored, few if any */
+	struct seen anyones;             /* what others stored */
 	struct hit *hits;
 	size_t count, cap;
 };
@@ -22,6 +24,7 @@ struct state {
 static void init(void *state)
 {
 	map_init(&((struct state *)state)->hosts, sizeof(struct host), NAMES_MAX);
+	seen_init(&((struct state *)state)->anyones);
 }
 
 static void keep_hit(struct state *s, const struct logline *l, struct host *host, struct place at)
@@ -45,9 +48,8 @@ static void line(void *state, const struct logline *l, struct place at)
 	if (l->rec != REC_req || !(served || l->stored)) return;
 	allowed = line_may_be_shared(l);
 	if (l->stored) {
-		struct key_entry *page = keys_get(&s->pages, l->key, l->variant, &is_new);
-		enum stored_by by = allowed ? STORED_BY_anyone : STORED_BY_authenticated;
-		if (page && by > page->value[0]) page->value[0] = by;
+		if (allowed) seen_add(&s->anyones, recent_pair(l->key, l->variant));
+		else keys_get(&s->users, l->key, l->variant, &is_new);
 	}
 	if (allowed) return;
 	struct host *host = map_get(&s->hosts, line_host(l));
@@ -57,15 +59,11 @@ static void line(void *state, const struct logline *l, struct place at)
 
 static void judge_hits(struct state *s)
 {
-	bool is_new;
-
 	for (size_t i = 0; i < s->count; i++) {
 		const struct hit *hit = &s->hits[i];
-		const struct key_entry *page = keys_get(&s->pages, hit->key, hit->variant, &is_new);
 		struct host *host = map_value(&s->hosts, hit->host);
-		uint64_t by = page ? page->value[0] : STORED_BY_nobody_known;
-		if (by == STORED_BY_authenticated) group_add(&host->wrong, hit->at);
-		else if (by == STORED_BY_nobody_known) group_add(&host->doubtful, hit->at);
+		if (keys_has(&s->users, hit->key, hit->variant)) group_add(&host->wrong, hit->at);
+		else if (!seen_has(&s->anyones, recent_pair(hit->key, hit->variant))) group_add(&host->doubtful, hit->at);
 	}
 }
 
@@ -85,7 +83,8 @@ static void finish(void *state, const struct rule *rule, struct findings *out)
 		finding_text(&f->cure, "give the files from the time when the pages were stored");
 	}
 	map_release(&s->hosts);
-	keys_release(&s->pages);
+	keys_release(&s->users);
+	seen_release(&s->anyones);
 	free(s->hits);
 }
 

@@ -6,13 +6,14 @@
 
 #include "map.h"
 #include "rule.h"
+#include "seen.h"
 
 enum { DOUBTS_MAX = 1 << 20 };           /* to be judged at the end; more are taken as findings */
 
 struct doubt { uint64_t page; size_t host; struct place at; };
 struct state {
 	struct map hosts;                /* of struct group */
-	struct keys for_all;             /* pages that were answered with 2xx or 304 to requests of nobody in particular */
+	struct seen for_all;             /* pages that were answered with 2xx or 304 to requests of nobody in particular */
 	struct doubt *doubts;
 	size_t count, cap;
 };
@@ -20,6 +21,7 @@ struct state {
 static void init(void *state)
 {
 	map_init(&((struct state *)state)->hosts, sizeof(struct group), NAMES_MAX);
+	seen_init(&((struct state *)state)->for_all);
 }
 
 static uint64_t page_of(const struct logline *l)
@@ -45,31 +47,26 @@ static void doubt_add(struct state *s, const struct logline *l, struct place at)
 static void line(void *state, const struct logline *l, struct place at)
 {
 	struct state *s = state;
-	bool is_new;
 
 	if (l->rec != REC_req || !l->resp_public)
 		return;
 	if (l->req_auth || l->req_login) {
 		doubt_add(s, l, at);
 	} else if ((l->status >= 200 && l->status < 300) || l->status == 304) {
-		struct key_entry *page = keys_get(&s->for_all, page_of(l), 0, &is_new);
-		if (page)
-			page->value[0] = 1;
+		seen_add(&s->for_all, page_of(l));
 	}
 }
 
 static void finish(void *state, const struct rule *rule, struct findings *out)
 {
 	struct state *s = state;
-	bool is_new;
 
 	for (size_t i = 0; i < s->count; i++) {
-		const struct key_entry *page = keys_get(&s->for_all, s->doubts[i].page, 0, &is_new);
-		if (!page || !page->value[0])
+		if (!seen_has(&s->for_all, s->doubts[i].page))
 			group_add(map_value(&s->hosts, s->doubts[i].host), s->doubts[i].at);
 	}
 	rule_report_groups(&s->hosts, rule, out);
-	keys_release(&s->for_all);
+	seen_release(&s->for_all);
 	free(s->doubts);
 }
 

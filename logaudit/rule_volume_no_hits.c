@@ -1,12 +1,14 @@
 /* volume-no-hits: a volume that takes requests and gives nothing. Silent when no page was asked for twice, when each copy
- * had expired before it was asked for again, and for a volume that has had a single hit. */
+ * had expired before it was asked for again, and for a volume that has had a single hit. Bounded by a table that forgets: of more
+ * than PAGES_MAX pages, those asked for most recently are judged. */
 #include <inttypes.h>
 
 #include "map.h"
+#include "recent.h"
 #include "rule.h"
 
 /* Fewer lines, or fewer chances, prove nothing. */
-enum { LINES_MIN = 100, CHANCES_MIN = 10 };
+enum { LINES_MIN = 100, CHANCES_MIN = 10, PAGES_MAX = 1 << 17 };
 
 struct volume {
 	struct group group;              /* count: requests that might have used the store */
@@ -15,32 +17,32 @@ struct volume {
 	uint64_t repeats;                /* asked for again */
 	uint64_t nostore[NOSTORE_COUNT];
 };
-struct state { struct map volumes; struct keys keys; };
+struct page { uint64_t since_us, until_us; bool known; };  /* when the last copy was stored, until when it is fresh; zero: not stored */
+struct state { struct map volumes; struct recent pages; };
 
 static void init(void *state)
 {
 	map_init(&((struct state *)state)->volumes, sizeof(struct volume), NAMES_MAX);
+	recent_init(&((struct state *)state)->pages, sizeof(struct page), PAGES_MAX);
 }
 
-/* Value of a key: when the last copy was stored and until when it is fresh; zero: not stored. */
 static void line_keep(struct state *s, struct volume *v, const struct logline *l, struct place at)
 {
 	size_t index = (size_t)((char *)v - s->volumes.values) / sizeof(*v);
-	bool is_new;
-	struct key_entry *key = keys_get(&s->keys, l->key, l->variant + index * UINT64_C(0x9e3779b97f4a7c15), &is_new);
+	struct page *page = recent_get(&s->pages, recent_pair(l->key, l->variant + index * UINT64_C(0x9e3779b97f4a7c15)));
 
-	if (!key) return;
-	if (!is_new) {
-		bool chance = key->value[1] && l->t_us >= key->value[0] && l->t_us < key->value[1];
+	if (page->known) {
+		bool chance = page->until_us && l->t_us >= page->since_us && l->t_us < page->until_us;
 		v->repeats++;
 		v->chances += chance;
 		if (chance || !v->stored) evidence_add(&v->group.evidence, at);
 	}
+	page->known = true;
 	if (l->stored) {
 		int64_t left = l->lifetime < 0 ? INT64_MAX / 4000000 : l->lifetime - (l->age > 0 ? l->age : 0);
-		key->value[0] = l->t_us + l->total_us;
+		page->since_us = l->t_us + l->total_us;
 		if (left > INT64_MAX / 4000000) left = INT64_MAX / 4000000;
-		key->value[1] = left > 0 ? key->value[0] + (uint64_t)left * 1000000 : 0;
+		page->until_us = left > 0 ? page->since_us + (uint64_t)left * 1000000 : 0;
 	}
 }
 
@@ -97,7 +99,7 @@ static void finish(void *state, const struct rule *rule, struct findings *out)
 		explain(findings_add(out, rule, map_key(&s->volumes, i), &v->group), v);
 	}
 	map_release(&s->volumes);
-	keys_release(&s->keys);
+	recent_release(&s->pages);
 }
 
 const struct rule_ops rule_volume_no_hits = { sizeof(struct state), init, line, finish };
