@@ -11,6 +11,7 @@ void audit_init(struct audit *audit)
 	*audit = (struct audit){ 0 };
 	line_parser_init(&audit->parser);
 	tally_init(&audit->tally);
+	worth_init(&audit->worth);
 	metrics_init(&audit->metrics);
 	for (int i = 0; i < RULE_COUNT; i++) {
 		const struct rule_ops *ops = rules[i].ops;
@@ -88,6 +89,7 @@ static void count(struct audit *audit, const struct logline *line)
 		return;
 	}
 	tally_add(&audit->tally, line);
+	worth_add(&audit->worth, line);
 	metrics_add(&audit->metrics, line, audit->here);
 	for (int i = 0; i < RULE_COUNT; i++)
 		if (audit->rule_on[i]) rules[i].ops->line(audit->rule_state[i], line, audit->here);
@@ -218,6 +220,7 @@ void audit_release(struct audit *audit)
 	list_release(audit->notes, audit->note_count);
 	line_parser_release(&audit->parser);
 	tally_release(&audit->tally);
+	worth_release(&audit->worth);
 	metrics_release(&audit->metrics);
 	findings_release(&audit->findings);
 	*audit = (struct audit){ 0 };

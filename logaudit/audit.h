@@ -8,6 +8,7 @@
 #include "metrics.h"
 #include "rule.h"
 #include "tally.h"
+#include "worth.h"
 
 struct rejects { struct group group; char *example; };          /* example: the first column or detail, or NULL */
 
@@ -34,6 +35,7 @@ struct audit {
 	uint64_t file_counted, file_rejected;
 	struct rejects rejects[REJECT_COUNT];
 	struct tally tally;
+	struct worth worth;
 	struct metrics metrics;
 	void *rule_state[RULE_COUNT];
 	bool rule_on[RULE_COUNT];        /* has all its columns in the present file */

@@ -164,6 +164,44 @@ static void totals_json(const struct tally *t, json_t *root)
 	put_names(root, "volumes", "volume", &t->volumes);
 }
 
+static json_t *times_json(const struct times *times)
+{
+	json_t *object = must(json_object());
+
+	put_number(object, "count", times->count);
+	put_number(object, "p50_us", times_percentile(times, 0.5));
+	put_number(object, "p90_us", times_percentile(times, 0.9));
+	put_number(object, "p99_us", times_percentile(times, 0.99));
+	return object;
+}
+
+static void worth_json(const struct worth *worth, json_t *root)
+{
+	json_t *costs = must(json_array()), *times = must(json_object()), *origins = must(json_array());
+	int order[NOSTORE_COUNT], count = worth_order(worth, order);
+
+	for (int i = 0; i < count; i++) {
+		json_t *row = must(json_object());
+		put_text(row, "nostore", nostore_rows[order[i]].name.ptr);
+		put_number(row, "requests", worth->repeats[order[i]]);
+		put_number(row, "bytes", worth->repeat_bytes[order[i]]);
+		put_ratio(row, "hit_ratio", worth->repeats[order[i]], worth->requests);
+		json_array_append_new(costs, row);
+	}
+	json_object_set_new(root, "costs", costs);
+	put_number(root, "potential_hits", worth_potential(worth));
+	put_ratio(root, "potential_hit_ratio", worth_potential(worth), worth->requests);
+	json_object_set_new(times, "hit", times_json(&worth->hit));
+	json_object_set_new(times, "miss", times_json(&worth->miss));
+	for (size_t i = 0; i < worth->origins.count; i++) {
+		json_t *row = times_json(map_value(&worth->origins, i));
+		json_object_set_new(row, "origin", json_shown(map_key(&worth->origins, i)));
+		json_array_append_new(origins, row);
+	}
+	json_object_set_new(times, "origins", origins);
+	json_object_set_new(root, "first_byte", times);
+}
+
 static void compare_json(const struct compare *compare, json_t *root)
 {
 	json_t *list = must(json_array());
@@ -199,7 +237,10 @@ void report_json(const struct audit *audit, bool with_totals, const struct compa
 	json_t *root = must(json_object());
 
 	lines_json(audit, root);
-	if (with_totals) totals_json(&audit->tally, root);
+	if (with_totals) {
+		totals_json(&audit->tally, root);
+		worth_json(&audit->worth, root);
+	}
 	if (compare) compare_json(compare, root);
 	findings_json(audit, root);
 	json_print(root, out);

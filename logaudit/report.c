@@ -208,6 +208,7 @@ void report_text(const struct audit *audit, const struct report_options *options
 	names_text("Hosts", &t->hosts, options->rows_max, out);
 	status_text(t, out);
 	reasons_text("Why answers were not stored", nostore_rows, t->nostores, NOSTORE_COUNT, NOSTORE_none, out);
+	worth_text(&audit->worth, out);
 	reasons_text("Why requests were refused", refusal_rows, t->refusals, REFUSAL_COUNT, REFUSAL_none, out);
 	reasons_text("Why requests were not completed", end_rows, t->ends, END_COUNT, END_complete, out);
 	verdict_text(audit, out);

@@ -7,7 +7,7 @@
 #include "map.h"
 #include "recent.h"
 #include "rule.h"
-#include "seen.h"
+#include "bloom.h"
 
 enum { HITS_MAX = 1 << 20 };             /* to be judged at the end; more are taken as if nobody is known to have stored the page */
 
@@ -16,7 +16,7 @@ struct host { struct group wrong, doubtful; };
 struct state {
 	struct map hosts;
 	struct keys users;               /* key and variant of what authenticated requests stored, few if any */
-	struct seen anyones;             /* what others stored */
+	struct bloom anyones;             /* what others stored */
 	struct hit *hits;
 	size_t count, cap;
 };
@@ -24,7 +24,7 @@ struct state {
 static void init(void *state)
 {
 	map_init(&((struct state *)state)->hosts, sizeof(struct host), NAMES_MAX);
-	seen_init(&((struct state *)state)->anyones);
+	bloom_init(&((struct state *)state)->anyones);
 }
 
 static void keep_hit(struct state *s, const struct logline *l, struct host *host, struct place at)
@@ -48,7 +48,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	if (l->rec != REC_req || !(served || l->stored)) return;
 	allowed = line_may_be_shared(l);
 	if (l->stored) {
-		if (allowed) seen_add(&s->anyones, recent_pair(l->key, l->variant));
+		if (allowed) bloom_add(&s->anyones, recent_pair(l->key, l->variant));
 		else keys_get(&s->users, l->key, l->variant, &is_new);
 	}
 	if (allowed) return;
@@ -63,7 +63,7 @@ static void judge_hits(struct state *s)
 		const struct hit *hit = &s->hits[i];
 		struct host *host = map_value(&s->hosts, hit->host);
 		if (keys_has(&s->users, hit->key, hit->variant)) group_add(&host->wrong, hit->at);
-		else if (!seen_has(&s->anyones, recent_pair(hit->key, hit->variant))) group_add(&host->doubtful, hit->at);
+		else if (!bloom_has(&s->anyones, recent_pair(hit->key, hit->variant))) group_add(&host->doubtful, hit->at);
 	}
 }
 
@@ -84,7 +84,7 @@ static void finish(void *state, const struct rule *rule, struct findings *out)
 	}
 	map_release(&s->hosts);
 	keys_release(&s->users);
-	seen_release(&s->anyones);
+	bloom_release(&s->anyones);
 	free(s->hits);
 }
 

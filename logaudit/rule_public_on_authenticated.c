@@ -6,14 +6,14 @@
 
 #include "map.h"
 #include "rule.h"
-#include "seen.h"
+#include "bloom.h"
 
 enum { DOUBTS_MAX = 1 << 20 };           /* to be judged at the end; more are taken as findings */
 
 struct doubt { uint64_t page; size_t host; struct place at; };
 struct state {
 	struct map hosts;                /* of struct group */
-	struct seen for_all;             /* pages that were answered with 2xx or 304 to requests of nobody in particular */
+	struct bloom for_all;             /* pages that were answered with 2xx or 304 to requests of nobody in particular */
 	struct doubt *doubts;
 	size_t count, cap;
 };
@@ -21,7 +21,7 @@ struct state {
 static void init(void *state)
 {
 	map_init(&((struct state *)state)->hosts, sizeof(struct group), NAMES_MAX);
-	seen_init(&((struct state *)state)->for_all);
+	bloom_init(&((struct state *)state)->for_all);
 }
 
 static uint64_t page_of(const struct logline *l)
@@ -53,7 +53,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	if (l->req_auth || l->req_login) {
 		doubt_add(s, l, at);
 	} else if ((l->status >= 200 && l->status < 300) || l->status == 304) {
-		seen_add(&s->for_all, page_of(l));
+		bloom_add(&s->for_all, page_of(l));
 	}
 }
 
@@ -62,11 +62,11 @@ static void finish(void *state, const struct rule *rule, struct findings *out)
 	struct state *s = state;
 
 	for (size_t i = 0; i < s->count; i++) {
-		if (!seen_has(&s->for_all, s->doubts[i].page))
+		if (!bloom_has(&s->for_all, s->doubts[i].page))
 			group_add(map_value(&s->hosts, s->doubts[i].host), s->doubts[i].at);
 	}
 	rule_report_groups(&s->hosts, rule, out);
-	seen_release(&s->for_all);
+	bloom_release(&s->for_all);
 	free(s->doubts);
 }
 

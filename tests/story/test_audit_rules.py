@@ -184,3 +184,17 @@ def test_forwarding_fields_are_sent_and_strangers_are_only_told(cached):
     asked(daemon, [f'/{i}' for i in range(50)], headers=[('X-Forwarded-For', '203.0.113.9')])
     assert [f['severity'] for f in audited(daemon, 'forwarding-spoofed')] == ['info']
     assert loud(daemon) == []
+
+
+def test_the_report_tells_what_a_header_costs(cached):
+    def handler(request, conn):
+        private = request.target.startswith('/private')
+        conn.reply(headers=[('Cache-Control', 'private' if private else 'max-age=600')])
+
+    daemon, o = cached(handler)
+    asked(daemon, ['/private/a', '/b'] * 10)
+    report = audit_json('report', daemon.log, code=0)
+    assert [(c['nostore'], c['requests']) for c in report['costs']] == [('private', 9)]
+    assert report['potential_hits'] == 9 + 9 and report['totals']['hits'] == 9
+    assert report['first_byte']['hit']['count'] == 9 and report['first_byte']['miss']['count'] == 11
+    assert [one['origin'] for one in report['first_byte']['origins']] == [o.address]
