@@ -16,13 +16,14 @@
 #   make layers     check that no room includes what is above it
 #   make docs-check check that the manual pages and the README say what the programs do
 #   make clean
-# Variables: CC=gcc|clang  SAN=|asan|tsan  (each combination has its own folder under build/)
+# Variables: CC=gcc|clang  SAN=|asan|tsan  (each combination has its own folder under build/)  JOBS=4 (unit tests and stories at a time)
 .DEFAULT_GOAL := all
 CC      ?= gcc
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 SAN     ?=
+JOBS    ?= 4
 OUT     := build$(if $(SAN),/$(SAN))$(if $(filter-out gcc,$(CC)),/$(CC))
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 OPT     := -O2 -g -fno-omit-frame-pointer
@@ -83,8 +84,10 @@ $(OUT)/unit/proxyd_%: $(OUT)/obj/tests/unit/proxyd_%.o $(OUT)/proxyd.a $(OUT)/ca
 	@mkdir -p $(@D); $(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_proxyd)
 $(OUT)/unit/logaudit_%: $(OUT)/obj/tests/unit/logaudit_%.o $(OUT)/logaudit.a $(OUT)/conf.a
 	@mkdir -p $(@D); $(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_logaudit)
+# Several at a time; what they say is shown in order. The first that fails ends it.
 unit: $(UNITS)
-	@set -e; for t in $(UNITS); do $$t; done
+	@printf '%s\n' $(UNITS) | xargs -P $(JOBS) -I{} sh -c '{} >{}.log 2>&1 || { cat {}.log; echo "unit: {} failed"; exit 255; }'
+	@cat $(UNITS:=.log)
 
 # Libraries that stories load before the daemon: tests/shim/<name>.c.
 SHIMS := $(patsubst tests/shim/%.c,$(OUT)/shim/%.so,$(wildcard tests/shim/*.c))
@@ -92,10 +95,10 @@ $(OUT)/shim/%.so: tests/shim/%.c | $(OUT)/deps
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
 
-# Stories: tests/story/test_*.py, by Debian's python3 whatever comes first in PATH.
+# Stories: tests/story/test_*.py, by Debian's python3 whatever comes first in PATH. They wait more than they work: several at a time.
 STORY ?= tests/story
 story: all $(OUT)/clock/proxyd $(SHIMS)
-	PROXYD=$(OUT)/proxyd PROXYD_CLOCK=$(OUT)/clock/proxyd SHIMS=$(OUT)/shim LOGAUDIT=$(OUT)/logaudit PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest $(STORY)
+	PROXYD=$(OUT)/proxyd PROXYD_CLOCK=$(OUT)/clock/proxyd SHIMS=$(OUT)/shim LOGAUDIT=$(OUT)/logaudit PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -n $(JOBS) $(STORY)
 
 # The conformance table: counts by section and the rows that fail. They are stories as well (test_conformance.py).
 CONFORMANCE ?=
@@ -107,11 +110,10 @@ FUZZ_SECONDS ?= 10
 FUZZ := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz: ; @$(MAKE) CC=clang SAN=fuzz OUT=$(OUT)/fuzz fuzz-run
 fuzz-run: $(FUZZ)
-	@for t in $(FUZZ); do name=$${t##*/fuzz_}; \
-		mkdir -p $(OUT)/corpus/$$name tests/fuzz/corpus/$$name; echo "fuzz $$name: $(FUZZ_SECONDS) s"; \
-		$$t -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -artifact_prefix=$(OUT)/$$name- \
-			$(OUT)/corpus/$$name tests/fuzz/corpus/$$name >$(OUT)/$$name.log 2>&1 \
-			|| { tail -n 60 $(OUT)/$$name.log; exit 1; }; done
+	@printf '%s\n' $(FUZZ:$(OUT)/fuzz_%=%) | xargs -P $$(nproc) -I{} sh -c 'echo "fuzz {}: $(FUZZ_SECONDS) s"; \
+		mkdir -p $(OUT)/corpus/{} tests/fuzz/corpus/{} && \
+		$(OUT)/fuzz_{} -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -artifact_prefix=$(OUT)/{}- \
+			$(OUT)/corpus/{} tests/fuzz/corpus/{} >$(OUT)/{}.log 2>&1 || { tail -n 60 $(OUT)/{}.log; exit 255; }'
 $(OUT)/fuzz_%: $(OUT)/obj/tests/fuzz/fuzz_%.o $(OUT)/proxyd.a $(OUT)/logaudit.a $(OUT)/cachestore.a $(OUT)/conf.a
 	@mkdir -p $(@D); $(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_proxyd) $(LIBS_logaudit)
 

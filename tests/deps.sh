@@ -23,6 +23,7 @@ procps|tool|ps|run|make stop
 curl|tool|curl|test|stories with a client of another make
 libcmocka-dev|cmocka|cmocka.h|test|unit tests
 python3-pytest|python|pytest|test|the stories
+python3-pytest-xdist|python|xdist|test|several stories at a time
 python3-cryptography|python|cryptography|test|certificates for the stories
 openssl|tool|openssl|test bench|a TLS client of another make
 python3-httpx|python|httpx|test|stories with a client of another make

@@ -28,7 +28,8 @@ struct control {
 		_Atomic int64_t from, to;        /* reads and writes that touch these bytes of the file; to 0: all */
 		_Atomic int64_t done, failed;    /* counted */
 	} of[FILES][OPERATIONS];
-	_Atomic int32_t shut;                    /* reads of data wait until it is 0 */
+	_Atomic int32_t shut;                    /* reads of data wait until it is 0; 1: what is asked for ahead too */
+	_Atomic int32_t passes;                  /* so many reads do not wait although it is shut */
 	_Atomic int32_t cold;                    /* reads that must not wait are told to */
 	_Atomic int32_t write_most;              /* longest write of data; 0: any */
 	_Atomic int32_t delay_us;                /* of each read of data that may wait: for benchmarks */
@@ -73,7 +74,7 @@ static int file_of(int fd)
 	return file;
 }
 
-/* Takes one of a number that may run out; -1: it does not. */
+/* Takes one of a number that may run out; -1: it does not. False: none is left. */
 static int take(_Atomic int32_t *number)
 {
 	int32_t left = atomic_load(number);
@@ -111,7 +112,7 @@ static void pause_us(long us)
 
 static void pass_gate(void)
 {
-	if (atomic_load(&control->shut)) {
+	if (atomic_load(&control->shut) && !take(&control->passes)) {
 		atomic_fetch_add(&control->waiting, 1);
 		while (atomic_load(&control->shut))
 			pause_us(1000);
@@ -154,7 +155,8 @@ ssize_t readahead(int fd, off64_t at, size_t len)
 {
 	if (file_of(fd) == DATA) {
 		atomic_fetch_add(&control->ahead, (int64_t)len);
-		pass_gate();
+		if (atomic_load(&control->shut) == 1)
+			pass_gate();
 	}
 	return REAL(readahead)(fd, at, len);
 }

@@ -12,7 +12,7 @@ class Disk:
     read of bodies hang until open(); values are read by name: disk.get('waiting')."""
     FILES, OPERATIONS = ('data', 'index'), ('read', 'write', 'sync')
     ROW = (('error', 'i'), ('only', 'i'), ('from', 'q'), ('to', 'q'), ('done', 'q'), ('failed', 'q'))
-    REST = (('shut', 'i'), ('cold', 'i'), ('write_most', 'i'), ('delay_us', 'i'), ('map_full', 'i'), ('waiting', 'i'), ('ahead', 'q'),
+    REST = (('shut', 'i'), ('passes', 'i'), ('cold', 'i'), ('write_most', 'i'), ('delay_us', 'i'), ('map_full', 'i'), ('waiting', 'i'), ('ahead', 'q'),
             ('map_fulls', 'q'))
 
     def __init__(self, folder):
@@ -46,8 +46,10 @@ class Disk:
             if name.endswith('.error') or name in ('map_full', 'write_most', 'delay_us', 'cold'):
                 self.set(name, 0)
 
-    def shut(self):
-        self.set('shut', 1)
+    def shut(self, after=None):
+        """after: so many reads still come, and what is asked for ahead does not wait."""
+        self.set('passes', after or 0)
+        self.set('shut', 1 if after is None else 2)
 
     def open(self):
         self.set('shut', 0)
