@@ -90,6 +90,14 @@ static void level_print(const struct conf_location *here, const char *indent, FI
 	names_list_print(indent, "cache_key_cookies", &here->key.cookies, &outer->key.cookies, out);
 	if (!slice_eq(here->targeted, outer->targeted))
 		line_print(indent, "targeted_cache_control", here->targeted.len ? here->targeted : SLICE("off"), out);
+	if (here->types.count && here->types.items != outer->types.items) {
+		fprintf(out, "%sgzip_types", indent);
+		for (size_t i = 0; i < here->types.count; i++) {
+			fputc(' ', out);
+			word_print(here->types.items[i], out);
+		}
+		fputs(";\n", out);
+	}
 	if (here->origin_http_1_0 != outer->origin_http_1_0)
 		fprintf(out, "%sproxy_http_version %s;\n", indent, here->origin_http_1_0 ? "1.0" : "1.1");
 	if ((here->volume != outer->volume || here->owner != outer->owner) && here->volume) {

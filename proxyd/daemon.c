@@ -9,6 +9,7 @@
 
 #include "admin.h"
 #include "clock.h"
+#include "compress.h"
 #include "diag.h"
 #include "metrics.h"
 #include "worker_internal.h"
@@ -197,6 +198,7 @@ static void end_all(struct daemon *daemon)
 	}
 	for (unsigned i = 0; i < daemon->worker_count; i++)
 		worker_join(daemon->workers[i]);
+	compress_stop();
 	metrics_close(&daemon->metrics);
 	admin_close(&daemon->admin);
 	volumes_release(&daemon->volumes);

@@ -2,6 +2,7 @@
 #include "deliver.h"
 #include "cache_status.h"
 #include "http_cache.h"
+#include "compress.h"
 
 static enum cache_fwd fwd_of(const struct request *r)
 {
@@ -108,9 +109,19 @@ bool deliver_not_modified(struct request *r, const struct stored_view *view, uns
 	return cache_precondition(&r->head, view->etag, modified, r->worker->wall_us) == PRECONDITION_not_modified;
 }
 
+/* The head as it stands for the identity: what the coding changes. */
+static void coded_head(struct request *r, const struct stored_view *view, struct answer *answer)
+{
+	r->blocks[0] = compress_block(r, r->blocks[0], view->etag, answer->status);
+	if (!r->coding || answer->status == 304)
+		return;
+	answer->body = r->decoded ? ANSWER_LENGTH : ANSWER_UNKNOWN;
+	answer->length = r->decoded ? object_size(r->object) : UINT64_MAX;
+}
+
 static bool head_of_object(struct request *r, struct answer *answer)
 {
-	const struct object *of = r->master ? r->master : r->object;
+	const struct object *of = r->master ? r->master : r->decoded ? r->decoded : r->object;
 	const struct object_meta *meta = object_meta(of);
 	struct stored_view view;
 
@@ -133,6 +144,7 @@ static bool head_of_object(struct request *r, struct answer *answer)
 	log_view(r, &view);
 	r->date_us = view.date.len ? 0 : meta->stored_us;
 	r->blocks[0] = view.block;
+	view.etag = compress_etag(r, view.etag);
 	answer->status = meta->status;
 	answer->body = answer->length == STORE_SIZE_UNKNOWN ? ANSWER_UNKNOWN : ANSWER_LENGTH;
 	if (deliver_not_modified(r, &view, meta->status)) {
@@ -145,6 +157,7 @@ static bool head_of_object(struct request *r, struct answer *answer)
 	} else {
 		deliver_ranges(r, &view, answer);
 	}
+	coded_head(r, &view, answer);
 	return true;
 }
 
@@ -164,6 +177,8 @@ static bool head_of_pipe(struct request *r, struct answer *answer)
 		answer->body = ANSWER_LENGTH;
 		answer->length = 0;
 	}
+	view.etag = compress_etag(r, view.etag);
+	coded_head(r, &view, answer);
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include "parts.h"
 #include "joint.h"
 #include "slices.h"
+#include "compress.h"
 
 enum { SPEC_MAX = 2 * VARY_SPEC_MAX };
 
@@ -519,6 +520,7 @@ void fetch_update_vary_index(struct request *r, const struct object *object)
 	if (changed && has_evicted) {
 		volume_drop(r->volume, evicted, NULL);
 		volume_drop(r->volume, part_key_beside(evicted), NULL);
+		compress_forget(r->volume, evicted);
 	}
 	object_unref(&index);
 	object_unref(&old);

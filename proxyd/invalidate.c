@@ -1,6 +1,7 @@
 /* Invalidation (RFC 9111 section 4.4): an unsafe method that worked has changed what its URL stands for, and what Location and
  * Content-Location of the answer name, when they are of the same origin: nobody may empty another site's cache. */
 #include "request.h"
+#include "compress.h"
 #include "upgrade.h"
 
 #include <stdlib.h>
@@ -13,6 +14,7 @@ static void drop_key(struct volume *volume, struct store_key key)
 {
 	volume_drop(volume, key, NULL);
 	volume_drop(volume, part_key_beside(key), NULL);
+	compress_forget(volume, key);
 }
 
 /* With the index of a URL's variants go those that it lists: the next index would lead to them again. */

@@ -2,6 +2,7 @@
 #include "request.h"
 #include "joint.h"
 #include "slices.h"
+#include "compress.h"
 
 #include <stdlib.h>
 
@@ -129,7 +130,9 @@ static void request_end(struct request *r)
 	flight_leave(&r->waiter);
 	if (r->object && r->object_waiter.wake)
 		object_unwait(r->object, &r->object_waiter);
+	compress_free(r);
 	object_unref(&r->object);
+	object_unref(&r->decoded);
 	object_unref(&r->stale);
 	object_unref(&r->part);
 	object_unref(&r->filling);

@@ -157,6 +157,14 @@ struct request {
 	uint64_t pipe_length;
 	bool pipe_no_body;
 
+	/* compression: compress.h */
+	uint8_t coding;                /* enum coding: put on the answer */
+	bool coding_done, coding_varies;           /* it is decided; and may be another for other clients */
+	bool compress_failed;
+	struct object *decoded;        /* what object is the coded form of: its head is sent */
+	struct compression *zip;       /* bytes are coded on their way */
+	uint64_t coded_bytes;          /* so far, before the coding */
+
 	/* delivery */
 	enum source source;
 	struct answer answer;
@@ -281,6 +289,7 @@ struct client_list {
 	struct conf_hold *hold;
 	struct request *free_requests;
 	size_t free_count;
+	size_t compressions;           /* streams of this worker: compress.c */
 	struct request *requests;      /* kept ones */
 	struct conn *conns;
 	struct http_header headers[HTTP_HEADERS_MAX];

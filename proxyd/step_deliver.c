@@ -3,6 +3,7 @@
 #include "deliver.h"
 #include "joint.h"
 #include "slices.h"
+#include "compress.h"
 
 #include <stdlib.h>
 
@@ -74,6 +75,10 @@ static enum progress send_object(struct request *r)
 		int n = object_peek(r->object, r->sent - r->base, most, iov, PIECES);
 		if (n == 0) {
 			enum progress progress = object_is_empty(r);
+			if (progress == SENT_WAIT && r->zip)
+				compress_push(r, ENCODE_flush);
+			if (!r->carrier)
+				return SENT_WAIT;
 			if (r->source != SOURCE_object || (progress == SENT_WAIT && object_state(r->object) != OBJECT_FILLING && r->sent < available(r)))
 				r->again = true;
 			return progress;
@@ -95,7 +100,7 @@ static enum progress send_object(struct request *r)
 				iov[0].iov_len = (size_t)(r->body_end - r->sent);
 		}
 		note_tier(r);
-		size_t taken = r->carrier->ops->body(r->carrier, iov, n), offered = 0;
+		size_t taken = compress_body(r, iov, n), offered = 0;
 		if (!r->carrier)
 			return SENT_WAIT;
 		for (int i = 0; i < n; i++)
@@ -154,7 +159,7 @@ static enum progress send_pipe(struct request *r)
 
 	while (taken && r->pipe_pos < r->pipe_len) {
 		struct iovec iov = { r->pipe_buf + r->pipe_pos, r->pipe_len - r->pipe_pos };
-		taken = r->carrier->ops->body(r->carrier, &iov, 1);
+		taken = compress_body(r, &iov, 1);
 		if (!r->carrier)
 			return SENT_WAIT;
 		r->pipe_pos += taken;
@@ -167,8 +172,11 @@ static enum progress send_pipe(struct request *r)
 	if (r->pipe_pos < r->pipe_len)
 		return SENT_WAIT;
 	r->pipe_pos = r->pipe_len = 0;
-	if (!r->fetch_done)
+	if (!r->fetch_done) {
+		if (r->zip)
+			compress_push(r, ENCODE_flush);
 		return SENT_WAIT;
+	}
 	return r->fetch_end == END_complete ? SENT_ALL : SENT_BROKEN;
 }
 
@@ -182,8 +190,10 @@ bool request_pipe(struct request *r, struct slice bytes)
 	/* What came before must leave first: the stored part of an answer that spilled over, or bytes in the pipe. */
 	if (r->step == STEP_deliver && r->head_sent && r->source == SOURCE_pipe && r->pipe_len == 0) {
 		struct iovec iov = { (char *)(uintptr_t)bytes.ptr, bytes.len };
-		taken = r->carrier->ops->body(r->carrier, &iov, 1);
+		taken = compress_body(r, &iov, 1);
 		r->sent += taken;
+		if (r->carrier && r->zip && taken == bytes.len)
+			compress_push(r, ENCODE_flush);
 		if (!r->carrier)
 			return false;
 	}
@@ -277,6 +287,7 @@ static void let_carrier_go(struct request *r)
  * already: what it said leads to this body. */
 static enum step without_body(struct request *r)
 {
+	compress_drop(r);
 	object_unref(&r->object);
 	object_unref(&r->master);
 	r->slice_text = NULL;
@@ -309,6 +320,8 @@ enum step step_deliver(struct request *r)
 	if (!r->carrier)
 		return without_client(r);
 	if (!r->head_sent) {
+		if (r->loading || !compress_prepare(r))
+			return STEP_wait;
 		switch (deliver_head(r)) {
 		case HEAD_SENT: break;
 		case HEAD_WAIT: return STEP_wait;
@@ -333,13 +346,18 @@ enum step step_deliver(struct request *r)
 		}
 		if (!r->carrier)
 			return without_client(r);
-		if (progress == SENT_BROKEN) {
+		if (progress == SENT_BROKEN || r->compress_failed) {
 			broken(r);
 			return without_client(r);
 		}
 		if (progress == SENT_WAIT)
 			return STEP_wait;
 		r->body_done = true;
+	}
+	if (r->zip && !compress_push(r, ENCODE_end)) {
+		if (r->carrier && r->compress_failed)
+			broken(r);
+		return r->carrier ? STEP_wait : without_client(r);
 	}
 	bool sent = r->carrier->ops->end(r->carrier);
 	if (!r->carrier)

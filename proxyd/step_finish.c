@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "joint.h"
 #include "slices.h"
+#include "compress.h"
 
 #include <stdlib.h>
 
@@ -44,11 +45,13 @@ enum step step_finish(struct request *r)
 	CHECK(!r->exchange && !joint_busy(r) && !slices_busy(r));
 	request_take_counts(r);
 	log_fetch(r);
-	if (r->source == SOURCE_object && r->object && !r->master && object_state(r->object) == OBJECT_WHOLE) {
-		if (!(object_meta(r->object)->flags & STORED_PART))
-			log->body_hash = object_checksum(r->object);
-		log->object_bytes = (int64_t)object_size(r->object);
+	const struct object *of = r->decoded ? r->decoded : r->object;
+	if (r->source == SOURCE_object && of && !r->master && object_state(of) == OBJECT_WHOLE) {
+		if (!(object_meta(of)->flags & STORED_PART))
+			log->body_hash = object_checksum(of);
+		log->object_bytes = (int64_t)object_size(of);
 	}
+	compress_finish(r);
 	log->total_us = clock_now_us() - r->start_us;
 	/* Answered within one round of the loop: the first byte left when the last one did. */
 	if (log->first_us == 0)

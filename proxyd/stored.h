@@ -19,12 +19,13 @@
 	X(VARIANT,         64,  variant)         /* selected by Vary */ \
 	X(PART,            128, part)            /* one range of a representation, under a key of its own: parts.h */ \
 	X(SLICED,          256, sliced)          /* the head of a file whose body is stored in slices: slices.h */ \
-	X(SLICE,           512, slice)           /* one of these; it has no head of its own */
+	X(SLICE,           512, slice)           /* one of these; it has no head of its own */ \
+	X(CODED,           1024, coded)          /* the coded form of a body, bound to it: compress.h; it has no head either */
 enum stored_flag {
 #define X(name, bit, text) STORED_##name = bit,
 	STORED_FLAGS(X)
 #undef X
-	STORED_BOOKKEEPING = STORED_VARY_INDEX | STORED_SLICE,   /* what no purge counts as an object of its own */
+	STORED_BOOKKEEPING = STORED_VARY_INDEX | STORED_SLICE | STORED_CODED,   /* what no purge counts as an object of its own */
 };
 enum { STORED_LIFETIME_SHIFT = 28 };   /* the highest four bits: enum lifetime_by */
 /* Its name; empty for none. */

@@ -16,7 +16,9 @@ libpcre2-dev|pcre2|pcre2.h|build|patterns of server names and locations
 libcsv-dev|header|csv.h|build|the definition of a line of the log
 libjansson-dev|header|jansson.h|build|the JSON of logaudit
 libssl-dev|header|openssl/ssl.h|build|TLS
-zlib1g-dev|header|zlib.h|build|compressed logs
+zlib1g-dev|header|zlib.h|build|compressed answers (gzip), and compressed logs
+libbrotli-dev|header|brotli/encode.h|build|compressed answers (br)
+libzstd-dev|header|zstd.h|build|compressed answers (zstd)
 nginx|tool|nginx|run test bench|a real web server as the origin
 python3|tool|/usr/bin/python3|run test bench|the traffic, and the stories
 procps|tool|ps|run|make stop
@@ -26,6 +28,8 @@ python3-pytest|python|pytest|test|the stories
 python3-pytest-xdist|python|xdist|test|several stories at a time
 python3-cryptography|python|cryptography|test|certificates for the stories
 openssl|tool|openssl|test bench|a TLS client of another make
+python3-brotli|python|brotli|test|stories that read what brotli wrote
+zstd|tool|zstd|test|stories that read what zstd wrote
 python3-httpx|python|httpx|test|stories with a client of another make
 clang|tool|clang|test|the second compiler, and the fuzz targets
 libclang-rt-dev|fuzzer|-fsanitize=fuzzer,address|test|the fuzz targets

@@ -40,3 +40,7 @@ COUNTER(tls_requests,        r->rec == REC_req && r->tls.len > 0,         "Reque
 COUNTER(tls_handshakes_full, r->tls_us >= 0 && r->tls.len > 0 && !r->tls_resumed, "TLS handshakes that made a new session.")
 COUNTER(tls_handshakes_resumed, r->tls_us >= 0 && r->tls.len > 0 && r->tls_resumed, "TLS handshakes that resumed a session.")
 COUNTER(tls_handshakes_failed, r->rec == REC_tls && r->tls.len == 0,      "TLS handshakes that failed.")
+COUNTER(coded,               r->coding.len > 0,                           "Answers that were sent with a content coding of ours.")
+COUNTER(compressed,          r->compressed,                               "Answers whose bytes had to be compressed for the one request.")
+COUNTER(coded_bytes_plain,   r->coding.len && r->plain_bytes > 0 ? (uint64_t)r->plain_bytes : 0, "Body bytes of coded answers before the coding.")
+COUNTER(coded_bytes_out,     r->coding.len ? r->body_out : 0,             "Body bytes of coded answers as sent.")

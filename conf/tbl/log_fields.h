@@ -82,3 +82,6 @@ LOG_FIELD(tls_us,         I64,     "Time of the TLS handshake, in the line of th
 LOG_FIELD(tls_client,     WORD,    "Certificate of the client: none, good, or bad; empty when none was asked for.")
 LOG_FIELD(tls_early,      BOOL,    "The request came in early data, which anybody on the way could have sent again (RFC 8470).")
 LOG_FIELD(tls_error,      STR,     "Why the TLS handshake failed, in OpenSSL's words; or what is wrong with the client's certificate.")
+LOG_FIELD(coding,         WORD,    "Content coding that was put on the answer here (gzip, br, zstd); empty: it was sent as it came, or as it is stored.")
+LOG_FIELD(compressed,     BOOL,    "1 when bytes were compressed for this request; 0 beside a coding: the compressed form was stored already.")
+LOG_FIELD(plain_bytes,    I64,     "With a coding: body bytes before it; body_out are those after it.")
