@@ -215,6 +215,48 @@ void compress_drop(struct request *r)
 	r->coding_varies = r->coding_done = false;
 }
 
+/* The origin confirmed what the client has: the form whose tag the client named. */
+static void confirmed(struct request *r, struct slice etag)
+{
+	const char *pos, *end;
+	struct slice tag;
+	char *out = etag.len ? arena_alloc(&r->arena, etag.len + CODING_TAG_MORE) : NULL;
+
+	if (!out)
+		return;
+	for (size_t i = 0; i < r->head.header_count; i++) {
+		const struct http_header *h = &r->head.headers[i];
+		if (h->id != FIELD_if_none_match || h->dropped)
+			continue;
+		for (pos = h->value.ptr, end = pos + h->value.len; http_value_next(&pos, end, &tag);)
+			for (int coding = CODING_identity + 1; coding < CODING_COUNT; coding++)
+				if (slice_eq(tag, coding_tag(etag, (enum coding)coding, out))) {
+					r->coding = (uint8_t)coding;
+					r->coding_varies = true;
+				}
+	}
+}
+
+struct slice compress_condition(struct request *r, struct slice value)
+{
+	const char *pos = value.ptr, *end = value.len ? pos + value.len : pos;
+	struct slice tag, plain;
+	struct text text;
+
+	if (!offered(&r->location->set))
+		return value;
+	text_init(&text, &r->arena, 2 * value.len + 8);
+	text_add(&text, value);
+	while (http_value_next(&pos, end, &tag)) {
+		char *out = arena_alloc(&r->arena, tag.len + 1);
+		if (!out || !coding_tag_plain(tag, out, &plain))
+			continue;
+		text_add(&text, SLICE(", "));
+		text_add(&text, plain);
+	}
+	return text.overflowed ? value : text_slice(&text);
+}
+
 bool compress_prepare(struct request *r)
 {
 	struct stored_view view;
@@ -229,6 +271,11 @@ bool compress_prepare(struct request *r)
 	unsigned status = object ? object_meta(r->object)->status : r->pipe_status;
 	r->coding = CODING_identity;
 	r->coding_varies = false;
+	if (!object && status == 304) {
+		confirmed(r, view.etag);
+		r->coding_done = true;
+		return true;
+	}
 	decide(r, &view, status, object ? object_size(r->object) : r->pipe_no_body && r->head.method != METHOD_HEAD ? 0 : r->pipe_length);
 	if (r->coding) {
 		struct slice tag = compress_etag(r, view.etag);

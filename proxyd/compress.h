@@ -13,6 +13,8 @@
 bool compress_prepare(struct request *request);
 /* The field lines of the answer for r->coding: its tag, Vary, Content-Encoding. `etag`: of the coded form; empty: none. */
 struct slice compress_block(struct request *request, struct slice block, struct slice etag, unsigned status);
+/* If-None-Match for the origin: our tags, and behind them the origin's own that they are made of. */
+struct slice compress_condition(struct request *request, struct slice value);
 /* The tag of the selected representation. */
 struct slice compress_etag(struct request *request, struct slice etag);
 /* Body bytes to the client, through r->zip if there is one; as carrier_ops.body. At most 64 KB are coded in one round of the

@@ -111,7 +111,7 @@ static bool run_zstd(ZSTD_CCtx *zstd, enum encode how, struct slice *in, char *o
 
 bool encoder_run(struct encoder *e, enum encode how, struct slice *in, char *out, size_t room, size_t *ret_len, bool *ret_done)
 {
-	CHECK(room > 0 && in->len <= INT32_MAX);
+	CHECK(room >= ENCODER_ROOM_MIN && in->len <= INT32_MAX);
 	switch (e->coding) {
 	case CODING_gzip: return run_gzip(&e->gzip, how, in, out, room, ret_len, ret_done);
 	case CODING_br: return run_br(e->br, how, in, out, room, ret_len, ret_done);

@@ -16,6 +16,7 @@ enum encoder_use { ENCODER_on_its_way, ENCODER_to_store };
 /* coding: not identity. NULL: no memory. */
 struct encoder *encoder_new(enum coding coding, unsigned level, enum encoder_use use);
 void encoder_free(struct encoder **encoder);     /* NULL is fine */
+enum { ENCODER_ROOM_MIN = 7 };     /* with less zlib begins a flush anew and anew */
 /* Takes from *in (which moves on), writes at most `room` bytes. True: *ret_len were written; *ret_done: all was taken and, for
  * flush and end, all is written; else call again with the same `how`. False: the library failed, the stream is lost. */
 bool encoder_run(struct encoder *encoder, enum encode how, struct slice *in, char *out, size_t room, size_t *ret_len, bool *ret_done);

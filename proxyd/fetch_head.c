@@ -1,5 +1,6 @@
 /* The head that goes to the origin: the client's fields less the hop-by-hop and forwarding ones, our own, and what the
  * configuration sets. */
+#include "compress.h"
 #include "request.h"
 #include "key_rules.h"
 #include "tls_front.h"
@@ -224,7 +225,8 @@ struct slice request_origin_head(struct request *r)
 		text_add_field(&text, SLICE("Host"), r->head.authority.len ? r->head.authority : r->location->proxy_host);
 	for (size_t i = 0; i < r->head.header_count; i++)
 		if (is_passed_on(r, &r->head.headers[i]))
-			text_add_field(&text, r->head.headers[i].name, r->head.headers[i].value);
+			text_add_field(&text, r->head.headers[i].name, r->head.headers[i].id == FIELD_if_none_match
+				? compress_condition(r, r->head.headers[i].value) : r->head.headers[i].value);
 	if (r->use_cache && r->may_store)
 		add_validators(&text, r);
 	if (key_has_rules(r->location))

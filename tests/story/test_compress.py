@@ -180,8 +180,32 @@ def test_vary_of_the_origin_is_kept_and_completed(site):
     daemon, _ = site(headers=HEADERS + [('Vary', 'Origin')])
     answer = ask(daemon, 'gzip')
     assert varies(answer) == 1 and 'Origin' in answer.headers.all('vary')
-    daemon, _ = site(headers=HEADERS + [('Vary', 'Accept-encoding')], folder='b')
-    assert varies(ask(daemon, 'gzip')) == 1
+
+
+def test_vary_that_is_there_is_not_sent_twice(site):
+    daemon, _ = site(headers=HEADERS + [('Vary', 'Accept-encoding')])
+    for accept in ('gzip', 'gzip', 'br', None):
+        answer = ask(daemon, accept)
+        assert varies(answer) == 1 and decoded(answer) == TEXT
+
+
+def test_conditions_that_pass_are_understood_by_the_origin(cached):
+    seen = []
+
+    def handler(request, conn):
+        seen.append(request.headers.get('if-none-match'))
+        if '"abc"' in (seen[-1] or ''):
+            conn.reply(304, [('ETag', '"abc"')])
+        else:
+            conn.reply(headers=[('Content-Type', 'text/html'), ('ETag', '"abc"')], body=TEXT)
+    daemon, _ = cached(handler, settings=ON, cache=False)
+    first = ask(daemon, 'gzip')
+    assert first.headers.get('etag') == 'W/"abc-gzip"' and decoded(first) == TEXT
+    again = ask(daemon, 'gzip', ('If-None-Match', 'W/"abc-gzip"'))
+    assert (again.status, again.headers.get('etag'), varies(again)) == (304, 'W/"abc-gzip"', 1)
+    plain = ask(daemon, None, ('If-None-Match', '"abc"'))
+    assert (plain.status, plain.headers.get('etag')) == (304, '"abc"')
+    assert seen == [None, 'W/"abc-gzip", W/"abc"', '"abc"']
 
 
 @pytest.mark.parametrize('stored', [False, True])
