@@ -5,15 +5,14 @@
 #include <stdlib.h>
 
 enum {
-	TURN_BYTES = 64 * 1024,        /* coded at most in one round of the loop, for one request */
+	TURN_BYTES = 64 * 1024,        /* coded at most in one turn of a request */
 	OUT_BYTES = 16 * 1024,
 	STREAMS_MAX = 256,             /* of one worker at once: further answers are sent as they are */
 };
 
 struct compression {
 	struct encoder *encoder;
-	uint64_t turn_us;              /* the round (worker->now_us) that `turn` counts in */
-	size_t turn;
+	size_t turn;                   /* coded in this one */
 	size_t pos, len;               /* of out: not taken by the carrier yet */
 	bool dirty;                    /* bytes were taken since the last flush */
 	bool ended, failed;
@@ -188,7 +187,6 @@ static void begin_stream(struct request *r)
 	/* Field by field: the buffer need not be cleared. */
 	struct compression *zip = must(malloc(sizeof(*zip)));
 	zip->encoder = encoder;
-	zip->turn_us = 0;
 	zip->turn = zip->pos = zip->len = 0;
 	zip->dirty = zip->ended = zip->failed = false;
 	r->zip = zip;
@@ -324,15 +322,10 @@ static bool run(struct request *r, enum encode how, struct slice *in, bool *ret_
 	return drain(r);
 }
 
-static size_t turn_room(struct request *r)
+void compress_turn(struct request *r)
 {
-	struct compression *zip = r->zip;
-
-	if (zip->turn_us != r->worker->now_us) {
-		zip->turn_us = r->worker->now_us;
-		zip->turn = 0;
-	}
-	return TURN_BYTES - zip->turn;
+	if (r->zip)
+		r->zip->turn = 0;
 }
 
 size_t compress_body(struct request *r, const struct iovec *iov, int count)
@@ -344,7 +337,7 @@ size_t compress_body(struct request *r, const struct iovec *iov, int count)
 	for (int i = 0; i < count; i++) {
 		struct slice in = slice_make(iov[i].iov_base, iov[i].iov_len);
 		while (in.len) {
-			size_t room = turn_room(r);
+			size_t room = TURN_BYTES - r->zip->turn;
 			struct slice piece = slice_make(in.ptr, in.len < room ? in.len : room);
 			size_t before = piece.len;
 			bool done;

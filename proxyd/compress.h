@@ -17,8 +17,9 @@ struct slice compress_block(struct request *request, struct slice block, struct 
 struct slice compress_condition(struct request *request, struct slice value);
 /* The tag of the selected representation. */
 struct slice compress_etag(struct request *request, struct slice etag);
-/* Body bytes to the client, through r->zip if there is one; as carrier_ops.body. At most 64 KB are coded in one round of the
- * loop: then the request is run again in the next one. */
+/* Body bytes to the client, through r->zip if there is one; as carrier_ops.body. At most 64 KB are coded in one turn: then
+ * the request is run again in the next round of the loop, which is another one. */
+void compress_turn(struct request *request);
 size_t compress_body(struct request *request, const struct iovec *iov, int count);
 /* What was coded leaves; end: and nothing more will come. True: the carrier has everything. */
 bool compress_push(struct request *request, enum encode how);

@@ -9,8 +9,11 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-enum { QUEUE_MAX = 64, PIECE_BYTES = 64 * 1024, LEVEL_GZIP = 9, LEVEL_BR = 9, LEVEL_ZSTD = 12 };
+enum { QUEUE_MAX = 64, PIECE_BYTES = 64 * 1024, LEVEL_GZIP = 9, LEVEL_BR = 9, LEVEL_ZSTD = 12, NICE = 10 };
 
 /* What a coded form is kept with. A body that the coding does not make shorter has one without bytes. */
 struct coded_head { uint32_t magic, gain; uint64_t size, checksum; };
@@ -200,6 +203,8 @@ static void *thread_main(void *arg)
 
 	(void)arg;
 	pthread_setname_np(pthread_self(), "compress");
+	/* Of the thread alone, in Linux: whoever waits for an answer comes first. */
+	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
 	pthread_mutex_lock(&queue.lock);
 	for (;;) {
 		while (!queue.count && !atomic_load(&queue.stop))

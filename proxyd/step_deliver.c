@@ -187,6 +187,7 @@ bool request_pipe(struct request *r, struct slice bytes)
 	if (!r->carrier || r->no_body)
 		return r->carrier != NULL;
 	note_tier(r);
+	compress_turn(r);
 	/* What came before must leave first: the stored part of an answer that spilled over, or bytes in the pipe. */
 	if (r->step == STEP_deliver && r->head_sent && r->source == SOURCE_pipe && r->pipe_len == 0) {
 		struct iovec iov = { (char *)(uintptr_t)bytes.ptr, bytes.len };
@@ -327,6 +328,7 @@ enum step step_deliver(struct request *r)
 		case HEAD_WAIT: return STEP_wait;
 		case HEAD_UNREADABLE: return without_body(r);
 		case HEAD_TOO_LARGE:
+			compress_drop(r);
 			if (r->exchange)
 				request_stop_exchange(r);
 			r->plain = true;       /* what is sent instead must fit, or this would go on for ever */
@@ -338,6 +340,7 @@ enum step step_deliver(struct request *r)
 		return without_client(r);
 	}
 	request_pump_content(r);
+	compress_turn(r);
 	if (!r->body_done) {
 		switch (r->source) {
 		case SOURCE_object: progress = r->range_count > 1 ? send_ranges(r) : send_object(r); break;

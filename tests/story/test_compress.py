@@ -360,6 +360,20 @@ def test_large_bodies_and_slow_clients(site):
     assert unzstd(hit.body) == text and hit.headers.get('content-length')
 
 
+@pytest.mark.parametrize('cache', [True, False])
+def test_turns_do_not_depend_on_the_clock(site, clock, cache):
+    text = b''.join(b'%d,' % i for i in range(100000))
+    daemon, _ = site(body=text, cache=cache, clock=clock)
+    assert decoded(ask(daemon, 'br')) == text
+
+
+def test_an_answer_of_our_own_is_not_coded(site):
+    """The head does not fit: what is sent instead has nothing of the coding that was begun."""
+    daemon, _ = site(settings=ON + ''.join(f'add_header X-{i} "{"y" * 8000}";' for i in range(20)))
+    answer = ask(daemon, 'gzip')
+    assert answer.status == 500 and not answer.headers.has('content-encoding') and answer.body.startswith(b'500 ')
+
+
 def test_the_coded_form_is_read_from_disk(site):
     text = os.urandom(300000).hex().encode()
     daemon, o = site(body=text, volume_size='32m', volume='ram 64k;')
