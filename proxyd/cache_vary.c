@@ -2,7 +2,7 @@
 #include "http_cache.h"
 #include "key_rules.h"
 
-enum { ACCEPT_ITEMS_MAX = 32, Q_MAX = 1000 /* thousandths */ };
+enum { ACCEPT_ITEMS_MAX = 32 };
 
 /* By bytes, upper case as lower. */
 static int compare_nocase(struct slice a, struct slice b)
@@ -64,40 +64,6 @@ static const struct http_header *header_next(const struct http_head *head, enum 
 
 struct accept_item { struct slice name; unsigned q; };
 
-/* qvalue (RFC 9110 section 12.4.2) in thousandths; -1: none. */
-static int parse_q(struct slice text)
-{
-	int q, unit = 100;
-
-	if (text.len < 1 || text.len > 5 || (text.ptr[0] != '0' && text.ptr[0] != '1') || (text.len > 1 && text.ptr[1] != '.'))
-		return -1;
-	q = (text.ptr[0] - '0') * Q_MAX;
-	for (size_t i = 2; i < text.len; i++, unit /= 10) {
-		if (text.ptr[i] < '0' || text.ptr[i] > '9')
-			return -1;
-		q += (text.ptr[i] - '0') * unit;
-	}
-	return q <= Q_MAX ? q : -1;
-}
-
-static bool parse_accept_item(struct slice element, struct accept_item *ret_item)
-{
-	const char *semicolon = memchr(element.ptr, ';', element.len);
-	struct slice rest;
-	int q = Q_MAX;
-
-	ret_item->name = element;
-	if (semicolon) {
-		ret_item->name = slice_trim(slice_make(element.ptr, (size_t)(semicolon - element.ptr)));
-		rest = slice_trim(slice_make(semicolon + 1, element.len - (size_t)(semicolon + 1 - element.ptr)));
-		if (rest.len < 2 || text_lower(rest.ptr[0]) != 'q' || rest.ptr[1] != '=')
-			return false;
-		q = parse_q(slice_make(rest.ptr + 2, rest.len - 2));
-	}
-	ret_item->q = (unsigned)q;
-	return q >= 0 && http_is_token(ret_item->name);
-}
-
 /* Best first; those of one quality by name: their order means nothing. What is said twice is kept once. */
 static void accept_insert(struct accept_item *items, size_t *count, struct accept_item item)
 {
@@ -138,7 +104,7 @@ static bool put_accept(struct text_out *text, const struct http_head *request, e
 	size_t count = 0;
 
 	while (http_list_next(request, id, &it, &element)) {
-		if (count == ACCEPT_ITEMS_MAX || !parse_accept_item(element, &item))
+		if (count == ACCEPT_ITEMS_MAX || !http_weighted(element, &item.name, &item.q))
 			return false;
 		accept_insert(items, &count, item);
 	}
@@ -146,7 +112,7 @@ static bool put_accept(struct text_out *text, const struct http_head *request, e
 		if (i > 0)
 			text_put_char(text, ',');
 		text_put_lower(text, items[i].name);
-		if (items[i].q < Q_MAX)
+		if (items[i].q < HTTP_Q_MAX)
 			put_q(text, items[i].q);
 	}
 	return true;

@@ -1,7 +1,7 @@
 /* Content codings: the choice for a client, entity tags, types. */
 #include "coding.h"
 
-enum { ELEMENTS_MAX = 64, Q_MAX = 1000 };
+enum { ELEMENTS_MAX = 64 };
 
 static const struct slice tokens[CODING_COUNT] = {
 	[CODING_identity] = { "", 0 },
@@ -17,22 +17,6 @@ struct slice coding_token(enum coding coding)
 
 struct wishes { int q[CODING_COUNT]; int any; };      /* thousandths; -1: not said */
 
-/* qvalue (section 12.4.2) in thousandths; -1: none. */
-static int parse_q(struct slice text)
-{
-	int q, unit = 100;
-
-	if (text.len < 1 || text.len > 5 || (text.ptr[0] != '0' && text.ptr[0] != '1') || (text.len > 1 && text.ptr[1] != '.'))
-		return -1;
-	q = (text.ptr[0] - '0') * Q_MAX;
-	for (size_t i = 2; i < text.len; i++, unit /= 10) {
-		if (text.ptr[i] < '0' || text.ptr[i] > '9')
-			return -1;
-		q += (text.ptr[i] - '0') * unit;
-	}
-	return q <= Q_MAX ? q : -1;
-}
-
 /* What is said twice counts by its lower quality: nobody gets a coding that one place refuses. */
 static void wish(int *slot, int q)
 {
@@ -42,16 +26,12 @@ static void wish(int *slot, int q)
 
 static void take_element(struct wishes *wishes, struct slice element)
 {
-	const char *semicolon = memchr(element.ptr, ';', element.len);
-	struct slice name = element;
-	int q = Q_MAX;
+	struct slice name;
+	unsigned weight;
 
-	if (semicolon) {
-		struct slice rest = slice_trim(slice_make(semicolon + 1, element.len - (size_t)(semicolon + 1 - element.ptr)));
-		name = slice_trim(slice_make(element.ptr, (size_t)(semicolon - element.ptr)));
-		if (rest.len < 2 || (rest.ptr[0] | 0x20) != 'q' || rest.ptr[1] != '=' || (q = parse_q(slice_make(rest.ptr + 2, rest.len - 2))) < 0)
-			return;
-	}
+	if (!http_weighted(element, &name, &weight))
+		return;
+	int q = (int)weight;
 	if (slice_eq(name, SLICE("*")))
 		wish(&wishes->any, q);
 	else if (slice_eq_nocase(name, SLICE("identity")))

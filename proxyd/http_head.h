@@ -100,6 +100,10 @@ struct http_list { size_t header; const char *pos, *end; };
 bool http_list_next(const struct http_head *head, enum http_field id, struct http_list *it, struct slice *ret_element);
 /* The same over one value; pos = value.ptr, end = value.ptr + value.len to start. */
 bool http_value_next(const char **pos, const char *end, struct slice *ret_element);
+/* An element with its quality (RFC 9110 section 12.4.2): a token, alone or with ;q=, in thousandths, 0 to HTTP_Q_MAX. False,
+ * with nothing returned: it is not of that form, or has another parameter. */
+enum { HTTP_Q_MAX = 1000 };
+bool http_weighted(struct slice element, struct slice *ret_name, unsigned *ret_q);
 
 /* host[:port] by one strict grammar (RFC 3986 section 3.2.2: reg-name of letters, digits, "-._~!$&'()*+;=" and whole percent
  * sequences, IPv4, or [IPv6] checked by inet_pton; port 1-65535 without leading zeros, or empty). No comma: it is the mark of

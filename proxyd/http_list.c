@@ -1,4 +1,4 @@
-/* Comma-separated lists in field values (RFC 9110 section 5.6.1), and tokens. */
+/* Comma-separated lists in field values (RFC 9110 section 5.6.1), elements with a quality, and tokens. */
 #include "http_parts.h"
 
 bool http_is_token(struct slice text)
@@ -53,4 +53,40 @@ bool http_list_next(const struct http_head *head, enum http_field id, struct htt
 		it->end = it->pos + head->headers[it->header].value.len;
 		it->header++;
 	}
+}
+
+/* qvalue in thousandths; -1: none. */
+static int parse_q(struct slice text)
+{
+	int q, unit = 100;
+
+	if (text.len < 1 || text.len > 5 || (text.ptr[0] != '0' && text.ptr[0] != '1') || (text.len > 1 && text.ptr[1] != '.'))
+		return -1;
+	q = (text.ptr[0] - '0') * HTTP_Q_MAX;
+	for (size_t i = 2; i < text.len; i++, unit /= 10) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '9')
+			return -1;
+		q += (text.ptr[i] - '0') * unit;
+	}
+	return q <= HTTP_Q_MAX ? q : -1;
+}
+
+bool http_weighted(struct slice element, struct slice *ret_name, unsigned *ret_q)
+{
+	const char *semicolon = element.len ? memchr(element.ptr, ';', element.len) : NULL;
+	struct slice name = element, rest;
+	int q = HTTP_Q_MAX;
+
+	if (semicolon) {
+		name = slice_trim(slice_make(element.ptr, (size_t)(semicolon - element.ptr)));
+		rest = slice_trim(slice_make(semicolon + 1, element.len - (size_t)(semicolon + 1 - element.ptr)));
+		if (rest.len < 2 || (rest.ptr[0] | 0x20) != 'q' || rest.ptr[1] != '=')
+			return false;
+		q = parse_q(slice_make(rest.ptr + 2, rest.len - 2));
+	}
+	if (q < 0 || !http_is_token(name))
+		return false;
+	*ret_name = name;
+	*ret_q = (unsigned)q;
+	return true;
 }
