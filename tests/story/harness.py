@@ -343,8 +343,8 @@ class Origin:
             threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
 
     def serve(self, conn):
-        conn.sock.settimeout(60)     # kept connections wait here; the client side has the deadline
         try:
+            conn.sock.settimeout(60)     # kept connections wait here; the client side has the deadline
             while not conn.done:
                 request = conn.read_head()
                 if self.read_body:
