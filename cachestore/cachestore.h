@@ -20,7 +20,7 @@
 #include "../conf/policies.h"
 #include "../conf/slice.h"
 
-enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 16 * 1024 };
+enum { STORE_HEAD_MAX = 64 * 1024, STORE_KEY_MAX = 16 * 1024, STORE_TAGS_MAX = 16 * 1024, STORE_BESIDE_MAX = 4 };
 
 /* STORE_ERROR(name, text) */
 #define STORE_ERRORS(X) \
@@ -102,8 +102,9 @@ struct store_config {
 	 * related(), which may be NULL, writes the keys that such an object leads to, at most `room`, and returns how many. */
 	uint32_t bookkeeping_flags;
 	size_t (*related)(struct slice head, struct store_key *keys, size_t room);
-	/* The key of what the caller may keep beside an object, for the count of a purge of its key; NULL: nothing. */
-	struct store_key (*beside)(struct store_key key);
+	/* Writes the keys of what the caller may keep beside an object, which a purge of its key takes with it, at most
+	 * STORE_BESIDE_MAX, and returns how many; NULL: nothing. */
+	size_t (*beside)(struct store_key key, struct store_key *keys);
 	/* What purges of keys and prefixes are held against when it is not the key's text itself: in `room`, or a part of
 	 * key_text. NULL: the text. For keys that differ in notation only, and that a person takes for one. */
 	struct slice (*purge_text)(struct slice key_text, char room[STORE_KEY_MAX]);

@@ -173,9 +173,14 @@ static int url_key(struct url_count *count, struct store_key key, bool first)
 /* The same with what lies beside. */
 static int url_keys(struct url_count *count, struct store_key key, bool first)
 {
+	struct store_key beside[STORE_BESIDE_MAX];
+	size_t n = count->volume->config.beside ? count->volume->config.beside(key, beside) : 0;
 	int rc = url_key(count, key, first);
 
-	return rc == 0 && count->volume->config.beside ? url_key(count, count->volume->config.beside(key), false) : rc;
+	CHECK(n <= STORE_BESIDE_MAX);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = url_key(count, beside[i], false);
+	return rc;
 }
 
 static int url_purge(struct volume *volume, struct purge_job *job)

@@ -155,7 +155,7 @@ struct conf_location {
 	struct conf_key key;
 	struct slice targeted;           /* the field that comes before CDN-Cache-Control; empty: none */
 	struct conf_hsts hsts;
-	struct conf_names types;         /* gzip_types; none: the usual ones */
+	struct conf_names gzip_types, brotli_types, zstd_types;      /* none: the usual ones */
 	unsigned return_code;            /* 0: no return */
 	struct conf_template return_text;
 	struct slice route;              /* "server_name location", for the log */

@@ -21,7 +21,9 @@ void location_inherit(struct conf_location *location, struct conf_location *oute
 	location->key = outer->key;
 	location->targeted = outer->targeted;
 	location->hsts = outer->hsts;
-	location->types = outer->types;
+	location->gzip_types = outer->gzip_types;
+	location->brotli_types = outer->brotli_types;
+	location->zstd_types = outer->zstd_types;
 	location->outer = outer;
 }
 
@@ -327,35 +329,5 @@ void conf_purge_allow(struct load *load, struct scope *scope, const struct state
 		}
 		here->purge_allow = load_room(load, here->purge_allow, here->purge_allow_count, sizeof(*here->purge_allow));
 		here->purge_allow[here->purge_allow_count++] = network;
-	}
-}
-
-/* TYPE/SUBTYPE, TYPE/ and a star, or one star. */
-static bool is_type(struct slice text)
-{
-	const char *slash = text.len ? memchr(text.ptr, '/', text.len) : NULL;
-
-	if (slice_eq(text, SLICE("*")))
-		return true;
-	if (!slash || slash == text.ptr || slash + 1 == text.ptr + text.len)
-		return false;
-	for (const char *at = text.ptr; at < text.ptr + text.len; at++)
-		if (at != slash && !is_token_char(*at))
-			return false;
-	return true;
-}
-
-void conf_gzip_types(struct load *load, struct scope *scope, const struct statement *st)
-{
-	struct conf_names *types = &scope->here->types;
-
-	*types = (struct conf_names){ NULL, 0 };
-	for (size_t i = 0; i < st->arg_count; i++) {
-		if (!is_type(st->args[i].text)) {
-			load_error(load, st->args[i].pos, "'%.*s' is not a media type: text/css, text/* or *", SLICE_ARG(st->args[i].text));
-			continue;
-		}
-		types->items = load_room(load, types->items, types->count, sizeof(*types->items));
-		types->items[types->count++] = st->args[i].text;
 	}
 }

@@ -39,6 +39,11 @@ const struct enum_row found_rows[FOUND_COUNT] = {
 #include "tbl/founds.h"
 #undef FOUND
 };
+const struct enum_row uncoded_rows[UNCODED_COUNT] = {
+#define UNCODED(name, doc) ROW(name, "", 0, doc)
+#include "tbl/uncodeds.h"
+#undef UNCODED
+};
 const struct enum_row eviction_rows[EVICTION_COUNT] = {
 #define EVICTION(name, doc) ROW(name, "", 0, doc)
 #include "tbl/evictions.h"

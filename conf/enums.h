@@ -40,6 +40,11 @@ enum found {
 #include "tbl/founds.h"
 #undef FOUND
 	FOUND_COUNT };
+enum uncoded {
+#define UNCODED(name, doc) UNCODED_##name,
+#include "tbl/uncodeds.h"
+#undef UNCODED
+	UNCODED_COUNT };
 
 /* A row of an enumeration as text. For END rows `extra` is the setting, else "". `status`: REFUSAL rows only. */
 struct enum_row {
@@ -59,6 +64,7 @@ extern const struct enum_row nostore_rows[NOSTORE_COUNT];
 extern const struct enum_row end_rows[END_COUNT];
 extern const struct enum_row refusal_rows[REFUSAL_COUNT];
 extern const struct enum_row found_rows[FOUND_COUNT];
+extern const struct enum_row uncoded_rows[UNCODED_COUNT];
 extern const struct enum_row eviction_rows[EVICTION_COUNT];
 extern const struct enum_row admission_rows[ADMISSION_COUNT];
 

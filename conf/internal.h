@@ -158,6 +158,7 @@ void settings_take(struct load *load, struct scope *scope, const struct statemen
 void settings_print(const struct settings *set, const struct settings *outer, const char *indent, FILE *out);
 /* A value within bounds (as they are written in messages), or false after reporting. */
 bool load_size(struct load *load, const struct token *token, const char *min, const char *max, uint64_t *ret_bytes);
+bool load_flag(struct load *load, const struct token *token, bool *ret_on);
 bool load_time(struct load *load, const struct token *token, const char *min, const char *max, uint64_t *ret_us);
 bool load_count(struct load *load, const struct token *token, uint64_t min, uint64_t max, uint64_t *ret_count);
 

@@ -8,7 +8,7 @@
 enum {
 	MAX_U64 = LOG_DECIMAL_MAX, MAX_I64 = LOG_DECIMAL_MAX, MAX_BOOL = 1, MAX_HEX64 = 16, MAX_WORD = LOG_WORD_MAX,
 	MAX_STR = 4 * LOG_STR_MAX + 4 + LOG_DECIMAL_MAX,
-	MAX_RECORD = 31, MAX_VERDICT = 31, MAX_TIER = 31, MAX_NOSTORE = 31, MAX_END = 31, MAX_REFUSAL = 31, MAX_FOUND = 31,
+	MAX_RECORD = 31, MAX_VERDICT = 31, MAX_TIER = 31, MAX_NOSTORE = 31, MAX_END = 31, MAX_REFUSAL = 31, MAX_FOUND = 31, MAX_UNCODED = 31,
 #define LOG_FIELD(name, KIND, doc) + MAX_##KIND + 1
 	LONGEST_LINE = LOGVAL_SLACK
 #include "tbl/log_fields.h"
@@ -35,6 +35,7 @@ const struct log_field_row log_field_rows[LOG_FIELD_COUNT] = {
 #define UNKNOWN_END 0
 #define UNKNOWN_REFUSAL 0
 #define UNKNOWN_FOUND 0
+#define UNKNOWN_UNCODED 0
 
 void logline_init(struct logline *line)
 {

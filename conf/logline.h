@@ -22,6 +22,7 @@ enum { LOG_STR_MAX = 1024, LOG_LINE_MAX = 64 * 1024 };
 #define LOG_TYPE_END     uint8_t
 #define LOG_TYPE_REFUSAL uint8_t
 #define LOG_TYPE_FOUND   uint8_t
+#define LOG_TYPE_UNCODED uint8_t
 
 struct logline {
 #define LOG_FIELD(name, KIND, doc) LOG_TYPE_##KIND name;

@@ -19,7 +19,8 @@ enum { LOGVAL_SLACK = 32, LOG_WORD_MAX = 255, LOG_DECIMAL_MAX = 20 };
 	X(NOSTORE, nostore_rows, NOSTORE_COUNT) \
 	X(END, end_rows, END_COUNT) \
 	X(REFUSAL, refusal_rows, REFUSAL_COUNT) \
-	X(FOUND, found_rows, FOUND_COUNT)
+	X(FOUND, found_rows, FOUND_COUNT) \
+	X(UNCODED, uncoded_rows, UNCODED_COUNT)
 
 /* ---- U64: decimal. I64: decimal; empty when negative. ---- */
 char *logval_put_decimal(char *out, uint64_t value);

@@ -71,6 +71,18 @@ static void names_list_print(const char *indent, const char *name, const struct 
 		line_print(indent, name, list->items[i], out);
 }
 
+static void types_print(const char *indent, const char *name, const struct conf_names *here, const struct conf_names *outer, FILE *out)
+{
+	if (!here->count || here->items == outer->items)
+		return;
+	fprintf(out, "%s%s", indent, name);
+	for (size_t i = 0; i < here->count; i++) {
+		fputc(' ', out);
+		word_print(here->items[i], out);
+	}
+	fputs(";\n", out);
+}
+
 /* What a level says beyond the one around it. */
 static void level_print(const struct conf_location *here, const char *indent, FILE *out)
 {
@@ -90,14 +102,9 @@ static void level_print(const struct conf_location *here, const char *indent, FI
 	names_list_print(indent, "cache_key_cookies", &here->key.cookies, &outer->key.cookies, out);
 	if (!slice_eq(here->targeted, outer->targeted))
 		line_print(indent, "targeted_cache_control", here->targeted.len ? here->targeted : SLICE("off"), out);
-	if (here->types.count && here->types.items != outer->types.items) {
-		fprintf(out, "%sgzip_types", indent);
-		for (size_t i = 0; i < here->types.count; i++) {
-			fputc(' ', out);
-			word_print(here->types.items[i], out);
-		}
-		fputs(";\n", out);
-	}
+	types_print(indent, "gzip_types", &here->gzip_types, &outer->gzip_types, out);
+	types_print(indent, "brotli_types", &here->brotli_types, &outer->brotli_types, out);
+	types_print(indent, "zstd_types", &here->zstd_types, &outer->zstd_types, out);
 	if (here->origin_http_1_0 != outer->origin_http_1_0)
 		fprintf(out, "%sproxy_http_version %s;\n", indent, here->origin_http_1_0 ? "1.0" : "1.1");
 	if ((here->volume != outer->volume || here->owner != outer->owner) && here->volume) {

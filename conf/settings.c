@@ -100,6 +100,16 @@ bool load_count(struct load *load, const struct token *token, uint64_t min, uint
 	return load_value(load, token, &kinds[SETTING_COUNT], count_text(min, least), count_text(max, most), NULL, ret_count);
 }
 
+bool load_flag(struct load *load, const struct token *token, bool *ret_on)
+{
+	uint64_t on;
+
+	if (!load_value(load, token, &kinds[SETTING_FLAG], "", "", NULL, &on))
+		return false;
+	*ret_on = on != 0;
+	return true;
+}
+
 void settings_init(struct settings *set)
 {
 	for (size_t i = 0; i < directive_count; i++)

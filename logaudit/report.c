@@ -263,6 +263,7 @@ void fields_text(FILE *out)
 	rows_text("nostore", nostore_rows, NOSTORE_COUNT, out);
 	rows_text("end", end_rows, END_COUNT, out);
 	rows_text("refusal", refusal_rows, REFUSAL_COUNT, out);
+	rows_text("uncoded", uncoded_rows, UNCODED_COUNT, out);
 }
 
 void rules_text(FILE *out)

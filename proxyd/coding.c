@@ -5,7 +5,7 @@ enum { ELEMENTS_MAX = 64 };
 
 static const struct slice tokens[CODING_COUNT] = {
 	[CODING_identity] = { "", 0 },
-#define CODING(name, token) [CODING_##name] = { token, sizeof(token) - 1 },
+#define CODING(name, token, word) [CODING_##name] = { token, sizeof(token) - 1 },
 	CODINGS(CODING)
 #undef CODING
 };

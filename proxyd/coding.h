@@ -5,15 +5,17 @@
 
 #include "http_head.h"
 
-/* CODING(name, "token"): in the order of preference among those that a client likes equally. */
-#define CODINGS(CODING) CODING(br, "br") CODING(zstd, "zstd") CODING(gzip, "gzip")
+/* CODING(name, "token", word): in the order of preference among those that a client likes equally. The word is how directives
+ * call it: word, word_types, word_min_length, word_comp_level. */
+#define CODINGS(CODING) CODING(br, "br", brotli) CODING(zstd, "zstd", zstd) CODING(gzip, "gzip", gzip)
 enum coding {
 	CODING_identity,
-#define CODING(name, token) CODING_##name,
+#define CODING(name, token, word) CODING_##name,
 	CODINGS(CODING)
 #undef CODING
 	CODING_COUNT
 };
+enum { CODING_BITS_ALL = (1u << CODING_COUNT) - 2 };      /* as bits (1 << coding), without identity */
 /* As it stands in Content-Encoding; empty for identity. */
 struct slice coding_token(enum coding coding);
 /* The best coding for this Accept-Encoding (section 12.5.3) among those whose bit (1 << coding) is in `offered`. Without the

@@ -1,4 +1,4 @@
-/* Compressed answers on the request's side: which answers, which clients, the head's fields, and bytes coded on their way. */
+/* Compressed answers on the request's side: the stored form looked for, bytes coded on their way, the head's fields. */
 #include "compress.h"
 #include "deliver.h"
 
@@ -18,90 +18,6 @@ struct compression {
 	bool ended, failed;
 	char out[OUT_BYTES];
 };
-
-/* ---- which answers ---- */
-
-static unsigned offered(const struct settings *set)
-{
-	return (set->gzip || set->compress ? 1u << CODING_gzip : 0) | (set->brotli || set->compress ? 1u << CODING_br : 0)
-		| (set->zstd || set->compress ? 1u << CODING_zstd : 0);
-}
-
-struct facts { bool encoded, no_transform, private_; };
-
-static bool list_has(struct slice value, struct slice name)
-{
-	const char *pos = value.ptr, *end = value.len ? pos + value.len : pos;
-	struct slice element;
-
-	while (http_value_next(&pos, end, &element))
-		if (slice_eq_nocase(element, name) || (element.len > name.len && element.ptr[name.len] == '=' && slice_eq_nocase(slice_make(element.ptr, name.len), name)))
-			return true;
-	return false;
-}
-
-static struct facts facts_of(struct slice block)
-{
-	struct facts facts = { false, false, false };
-	struct slice name, value;
-
-	for (size_t pos = 0; stored_next_field(block, &pos, &name, &value);)
-		switch (http_field_find(name)) {
-		case FIELD_content_encoding: case FIELD_content_range:
-			facts.encoded = true;
-			break;
-		case FIELD_set_cookie:
-			facts.private_ = true;
-			break;
-		case FIELD_cache_control:
-			facts.no_transform |= list_has(value, SLICE("no-transform"));
-			facts.private_ |= list_has(value, SLICE("private"));
-			break;
-		default:
-			break;
-		}
-	return facts;
-}
-
-/* What came for this request alone, with what tells whose it is, may hold a secret beside what the request says (BREACH). What
- * others get from the cache, too, holds none. */
-static bool is_personal(const struct request *r)
-{
-	bool shared = r->source == SOURCE_object;
-
-	return r->log.req_login || (!shared && (r->head.times[FIELD_authorization] || r->head.times[FIELD_cookie]));
-}
-
-static bool has_coded_body(unsigned status)
-{
-	return status >= 200 && status != 204 && status != 205 && status != 206 && status != 304 && status != 416;
-}
-
-/* r->coding_varies: other clients may get another coding of it. r->coding: what this one gets. */
-static void decide(struct request *r, const struct stored_view *view, unsigned status, uint64_t length)
-{
-	const struct settings *set = &r->location->set;
-	struct cache_control asked;
-
-	if (!has_coded_body(status) || !coding_type_fits(view->content_type, r->location->types.items, r->location->types.count))
-		return;
-	if (length < set->gzip_min_length || length == 0)
-		return;
-	struct facts facts = facts_of(view->block);
-	if (facts.encoded || facts.no_transform || (facts.private_ && !set->compress_private))
-		return;
-	r->coding_varies = true;
-	if (is_personal(r) && !set->compress_private)
-		return;
-	/* Without chunks a cut answer would look whole; a range is of the bytes as they are, which whoever has the coded form cannot
-	 * mistake for his: they have another tag. */
-	if (r->head.minor == 0 || (r->head.method != METHOD_GET && r->head.method != METHOD_HEAD && r->head.method != METHOD_POST)
-			|| (r->head.method == METHOD_GET && r->head.times[FIELD_range]))
-		return;
-	cache_control_parse(&r->head, FIELD_cache_control, &asked);
-	if (!asked.no_transform)
-		r->coding = (uint8_t)coding_choose(&r->head, offered(set));
-}
 
 /* ---- the coded form that is stored ---- */
 
@@ -151,6 +67,7 @@ static bool find_coded(struct request *r)
 	} else if (!gain) {
 		object_unref(&coded);
 		r->coding = CODING_identity;
+		r->log.uncoded = UNCODED_no_gain;
 		r->from_disk = from_disk;
 	} else {
 		r->decoded = plain;
@@ -161,27 +78,15 @@ static bool find_coded(struct request *r)
 
 /* ---- bytes on their way ---- */
 
-static unsigned level_of(const struct request *r)
-{
-	const struct settings *set = &r->location->set;
-
-	switch ((enum coding)r->coding) {
-	case CODING_gzip: return (unsigned)set->gzip_comp_level;
-	case CODING_br: return (unsigned)set->brotli_comp_level;
-	case CODING_zstd: return (unsigned)set->zstd_comp_level;
-	case CODING_identity: case CODING_COUNT: break;
-	}
-	return 0;
-}
-
 static void begin_stream(struct request *r)
 {
 	struct encoder *encoder = NULL;
 
 	if (r->worker->clients->compressions < STREAMS_MAX)
-		encoder = encoder_new((enum coding)r->coding, level_of(r), ENCODER_on_its_way);
+		encoder = encoder_new((enum coding)r->coding, compress_level(r), ENCODER_on_its_way);
 	if (!encoder) {
 		r->coding = CODING_identity;
+		r->log.uncoded = UNCODED_busy;
 		return;
 	}
 	/* Field by field: the buffer need not be cleared. */
@@ -210,81 +115,39 @@ void compress_drop(struct request *r)
 	compress_free(r);
 	object_unref(&r->decoded);
 	r->coding = CODING_identity;
-	r->coding_varies = r->coding_done = false;
+	r->coding_varies = r->coding_done = r->whole_only = false;
+	r->log.uncoded = UNCODED_none;
 }
 
-/* The origin confirmed what the client has: the form whose tag the client named. */
-static void confirmed(struct request *r, struct slice etag)
+/* What decide() chose is looked for or begun. False: wait. */
+static bool prepare_coded(struct request *r, const struct stored_view *view, unsigned status)
 {
-	const char *pos, *end;
-	struct slice tag;
-	char *out = etag.len ? arena_alloc(&r->arena, etag.len + CODING_TAG_MORE) : NULL;
+	struct stored_view coded = *view;
 
-	if (!out)
-		return;
-	for (size_t i = 0; i < r->head.header_count; i++) {
-		const struct http_header *h = &r->head.headers[i];
-		if (h->id != FIELD_if_none_match || h->dropped)
-			continue;
-		for (pos = h->value.ptr, end = pos + h->value.len; http_value_next(&pos, end, &tag);)
-			for (int coding = CODING_identity + 1; coding < CODING_COUNT; coding++)
-				if (slice_eq(tag, coding_tag(etag, (enum coding)coding, out))) {
-					r->coding = (uint8_t)coding;
-					r->coding_varies = true;
-				}
-	}
-}
-
-struct slice compress_condition(struct request *r, struct slice value)
-{
-	const char *pos = value.ptr, *end = value.len ? pos + value.len : pos;
-	struct slice tag, plain;
-	struct text text;
-
-	if (!offered(&r->location->set))
-		return value;
-	text_init(&text, &r->arena, 2 * value.len + 8);
-	text_add(&text, value);
-	while (http_value_next(&pos, end, &tag)) {
-		char *out = arena_alloc(&r->arena, tag.len + 1);
-		if (!out || !coding_tag_plain(tag, out, &plain))
-			continue;
-		text_add(&text, SLICE(", "));
-		text_add(&text, plain);
-	}
-	return text.overflowed ? value : text_slice(&text);
+	coded.etag = compress_etag(r, view->etag);
+	if (deliver_not_modified(r, &coded, status))
+		return true;
+	if (r->object != r->filling && body_is_stored(r) && !find_coded(r))
+		return false;
+	if (r->coding && !r->decoded && r->head.method != METHOD_HEAD)
+		begin_stream(r);
+	return true;
 }
 
 bool compress_prepare(struct request *r)
 {
-	struct stored_view view;
+	const struct object *of = r->master ? r->master : r->object;
 	bool object = r->source == SOURCE_object;
+	struct stored_view view;
 
-	if (r->coding_done || r->master || !offered(&r->location->set) || (!object && r->source != SOURCE_pipe))
+	if (r->coding_done || (!object && r->source != SOURCE_pipe) || !stored_read(object ? object_head(of) : r->pipe_head, &view))
 		return true;
-	if (object && (object_meta(r->object)->flags & STORED_PART))
-		return true;
-	if (!stored_read(object ? object_head(r->object) : r->pipe_head, &view))
-		return true;
-	unsigned status = object ? object_meta(r->object)->status : r->pipe_status;
+	unsigned status = object ? object_meta(of)->status : r->pipe_status;
 	r->coding = CODING_identity;
-	r->coding_varies = false;
-	if (!object && status == 304) {
-		confirmed(r, view.etag);
-		r->coding_done = true;
-		return true;
-	}
-	decide(r, &view, status, object ? object_size(r->object) : r->pipe_no_body && r->head.method != METHOD_HEAD ? 0 : r->pipe_length);
-	if (r->coding) {
-		struct slice tag = compress_etag(r, view.etag);
-		struct stored_view coded = view;
-		coded.etag = tag;
-		bool sends = !deliver_not_modified(r, &coded, status);
-		if (sends && r->object != r->filling && body_is_stored(r) && !find_coded(r))
-			return false;
-		if (r->coding && sends && !r->decoded && r->head.method != METHOD_HEAD)
-			begin_stream(r);
-	}
+	r->coding_varies = r->whole_only = false;
+	r->log.uncoded = (uint8_t)compress_decide(r, &view, status);
+	if (r->coding && !prepare_coded(r, &view, status))
+		return false;
 	r->coding_done = true;
 	return true;
 }
@@ -409,7 +272,7 @@ struct slice compress_block(struct request *r, struct slice block, struct slice 
 	for (size_t pos = 0; stored_next_field(block, &pos, &name, &value);) {
 		enum http_field id = http_field_find(name);
 		if (id == FIELD_vary)
-			varies |= list_has(value, SLICE("accept-encoding")) || list_has(value, SLICE("*"));
+			varies |= value_has(value, SLICE("accept-encoding")) || value_has(value, SLICE("*"));
 		if (r->coding && id == FIELD_etag) {
 			if (etag.len)
 				text_add_field(&text, name, etag);
@@ -429,7 +292,7 @@ struct slice compress_block(struct request *r, struct slice block, struct slice 
 static void order_coded(struct request *r)
 {
 	struct compress_order order = { .daemon = r->worker->daemon, .conf = r->hold->conf, .volume = r->volume, .object = r->object,
-		.coding = (enum coding)r->coding, .level = level_of(r), .volume_name = r->log.volume, .log_key = r->key.hi, .log_variant = r->log.variant };
+		.coding = (enum coding)r->coding, .level = compress_level(r), .volume_name = r->log.volume, .log_key = r->key.hi, .log_variant = r->log.variant };
 
 	if (coded_key(r, &order.key, &order.key_text))
 		compress_order(&order);
@@ -437,6 +300,8 @@ static void order_coded(struct request *r)
 
 void compress_finish(struct request *r)
 {
+	if (!r->head_sent || r->no_body)
+		r->log.uncoded = UNCODED_none;
 	/* Of a 304 nothing was sent, and what is missing is made for whoever gets a body. */
 	if (r->coding && r->head_sent && r->log.status != 304) {
 		r->log.coding = coding_token((enum coding)r->coding);

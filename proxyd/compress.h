@@ -29,11 +29,14 @@ void compress_free(struct request *request);
 /* For the record; and the coded form of what was delivered is made, if it is to be stored and is not there. */
 void compress_finish(struct request *request);
 
-/* compress_store.c: the key of the coded form that lies beside what is stored under a key. */
-struct store_key coded_key_beside(struct store_key key, enum coding coding);
-/* Takes the coded forms beside a key out of the volume. */
-void compress_forget(struct volume *volume, struct store_key key);
-/* Whether the object is the coded form of `of`; *ret_gain: and shorter than it. */
+/* compress_choose.c: sets r->coding, r->coding_varies and r->whole_only. Why it is identity. */
+enum uncoded compress_decide(struct request *request, const struct stored_view *view, unsigned status);
+/* For an answer on its way by r->coding. */
+unsigned compress_level(const struct request *request);
+/* Whether a comma-separated value has this element, with or without an argument. */
+bool value_has(struct slice value, struct slice name);
+
+/* compress_store.c: whether the object is the coded form of `of`; *ret_gain: and shorter than it. */
 bool coded_fits(const struct object *coded, const struct object *of, bool *ret_gain);
 /* A coded form to be made; drops what cannot be queued. Any thread. */
 struct compress_order {

@@ -29,17 +29,6 @@ static struct {
 	size_t count;
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
-struct store_key coded_key_beside(struct store_key key, enum coding coding)
-{
-	return (struct store_key){ key.hi ^ UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)coding, ~key.lo };
-}
-
-void compress_forget(struct volume *volume, struct store_key key)
-{
-	for (int coding = CODING_identity + 1; coding < CODING_COUNT; coding++)
-		volume_drop(volume, coded_key_beside(key, (enum coding)coding), NULL);
-}
-
 bool coded_fits(const struct object *coded, const struct object *of, bool *ret_gain)
 {
 	struct slice kept = object_head(coded);

@@ -153,7 +153,8 @@ static bool head_of_object(struct request *r, struct answer *answer)
 		answer->body = ANSWER_NO_BODY;
 		r->blocks[0] = stored_block_304(&r->arena, view.block);
 	} else if (meta->flags & STORED_PART) {
-		return deliver_part(r, &view, answer);
+		if (!deliver_part(r, &view, answer))
+			return false;
 	} else {
 		deliver_ranges(r, &view, answer);
 	}

@@ -107,7 +107,7 @@ static enum range_answer ranges_asked(const struct request *r, const struct stor
 {
 	const struct object *of = r->master ? r->master : r->object;
 
-	if (r->head.method != METHOD_GET || r->head.times[FIELD_range] != 1)
+	if (r->head.method != METHOD_GET || r->head.times[FIELD_range] != 1 || r->whole_only)
 		return RANGE_whole;
 	int64_t date = view->date.len ? http_parse_date(view->date, r->worker->wall_us) : object_meta(of)->stored_us;
 	if (!if_range_holds(&r->head, view->etag, view->last_modified, date, r->worker->wall_us))

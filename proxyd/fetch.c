@@ -6,7 +6,6 @@
 #include "parts.h"
 #include "joint.h"
 #include "slices.h"
-#include "compress.h"
 
 enum { SPEC_MAX = 2 * VARY_SPEC_MAX };
 
@@ -517,11 +516,8 @@ void fetch_update_vary_index(struct request *r, const struct object *object)
 	if (changed && text.len && text.len <= VARY_INDEX_MAX
 			&& object_new(r->volume, r->key, r->key_text, &meta, text, 0, &index) == STORE_OK)
 		object_finish(index);
-	if (changed && has_evicted) {
-		volume_drop(r->volume, evicted, NULL);
-		volume_drop(r->volume, part_key_beside(evicted), NULL);
-		compress_forget(r->volume, evicted);
-	}
+	if (changed && has_evicted)
+		stored_drop(r->volume, evicted);
 	object_unref(&index);
 	object_unref(&old);
 }

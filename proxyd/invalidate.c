@@ -1,7 +1,6 @@
 /* Invalidation (RFC 9111 section 4.4): an unsafe method that worked has changed what its URL stands for, and what Location and
  * Content-Location of the answer name, when they are of the same origin: nobody may empty another site's cache. */
 #include "request.h"
-#include "compress.h"
 #include "upgrade.h"
 
 #include <stdlib.h>
@@ -9,13 +8,6 @@
 enum { VARIANTS_MAX = 1000 };              /* as of the setting */
 
 struct dropping { struct store_load load; struct volume *volume; struct store_key key; };
-
-static void drop_key(struct volume *volume, struct store_key key)
-{
-	volume_drop(volume, key, NULL);
-	volume_drop(volume, part_key_beside(key), NULL);
-	compress_forget(volume, key);
-}
 
 /* With the index of a URL's variants go those that it lists: the next index would lead to them again. */
 static void drop_object(struct volume *volume, struct store_key key, struct object *object)
@@ -25,9 +17,9 @@ static void drop_object(struct volume *volume, struct store_key key, struct obje
 
 	if (object && (object_meta(object)->flags & STORED_VARY_INDEX))
 		count = vary_index_keys(object_head(object), keys, VARIANTS_MAX);
-	drop_key(volume, key);
+	stored_drop(volume, key);
 	for (size_t i = 0; i < count; i++)
-		drop_key(volume, keys[i]);
+		stored_drop(volume, keys[i]);
 	object_unref(&object);
 }
 

@@ -160,6 +160,7 @@ struct request {
 	/* compression: compress.h */
 	uint8_t coding;                /* enum coding: put on the answer */
 	bool coding_done, coding_varies;           /* it is decided; and may be another for other clients */
+	bool whole_only;               /* no range of it: the client could not tell the codings apart */
 	bool compress_failed;
 	struct object *decoded;        /* what object is the coded form of: its head is sent */
 	struct compression *zip;       /* bytes are coded on their way */

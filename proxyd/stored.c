@@ -94,6 +94,32 @@ struct store_key part_key_beside(struct store_key key)
 	return (struct store_key){ ~key.hi, key.lo };
 }
 
+struct store_key coded_key_beside(struct store_key key, enum coding coding)
+{
+	return (struct store_key){ key.hi ^ UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)coding, ~key.lo };
+}
+
+size_t stored_keys_beside(struct store_key key, struct store_key *keys)
+{
+	size_t count = 0;
+
+	keys[count++] = part_key_beside(key);
+	for (int coding = CODING_identity + 1; coding < CODING_COUNT; coding++)
+		keys[count++] = coded_key_beside(key, (enum coding)coding);
+	return count;
+}
+_Static_assert((int)CODING_COUNT <= (int)STORE_BESIDE_MAX, "a part, and the forms");
+
+void stored_drop(struct volume *volume, struct store_key key)
+{
+	struct store_key keys[STORE_BESIDE_MAX];
+	size_t count = stored_keys_beside(key, keys);
+
+	volume_drop(volume, key, NULL);
+	for (size_t i = 0; i < count; i++)
+		volume_drop(volume, keys[i], NULL);
+}
+
 void stored_set_part(struct slice kept, uint64_t from, uint64_t total)
 {
 	char *at = (char *)(uintptr_t)kept.ptr;

@@ -4,6 +4,7 @@
 #define PROXYD_STORED_H
 
 #include "arena.h"
+#include "coding.h"
 #include "http_head.h"
 #include "http_cache.h"
 #include "cache_use.h"
@@ -60,8 +61,13 @@ struct stored_view {
 /* Builds the kept form of an answer's head: all fields but the hop-by-hop ones, Content-Length and, when it is to be
  * stored, Age and the fields that private="..." or no-cache="..." name. Empty when the arena overflowed. */
 struct slice stored_build(struct arena *arena, const struct http_head *head, const struct cache_control *cc, bool to_store, struct slice spec);
-/* The key of the part that lies beside what is stored under a key. */
+/* What lies beside what is stored under a key: a part of it, and its coded forms (coding: not identity). All of them, and how
+ * many; as store_config.beside. */
 struct store_key part_key_beside(struct store_key key);
+struct store_key coded_key_beside(struct store_key key, enum coding coding);
+size_t stored_keys_beside(struct store_key key, struct store_key *keys);
+/* Takes what is stored under a key out of the volume, with what lies beside. */
+void stored_drop(struct volume *volume, struct store_key key);
 /* Says of a kept form which part of the whole it is the head of. */
 void stored_set_part(struct slice kept, uint64_t from, uint64_t total);
 void stored_set_slice(struct slice kept, uint32_t size);

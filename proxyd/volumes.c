@@ -204,7 +204,7 @@ static struct volume_slot *slot_open(struct volumes *all, const struct conf_volu
 		.eviction = volume->eviction, .admission = volume->admission, .admission_over = volume->admission_over,
 		.io_threads = volume->io_threads, .retry_us = volume->retry, .event = slot_event, .event_arg = slot, .lost = slot_lost,
 		.in_background = true, .started = slot_started, .bookkeeping_flags = STORED_BOOKKEEPING, .unlogged_flags = STORED_VARY_INDEX | STORED_SLICED | STORED_CODED,
-		.related = vary_index_keys, .beside = part_key_beside, .purge_text = plain_key };
+		.related = vary_index_keys, .beside = stored_keys_beside, .purge_text = plain_key };
 
 	uint64_t size = all->heir ? heir_size(all->heir, volume->path) : 0;
 

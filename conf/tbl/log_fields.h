@@ -3,7 +3,7 @@
  *   U64     decimal                        I64     decimal; empty when negative: not known, not reached
  *   BOOL    0 or 1                         HEX64   16 hexadecimal digits; empty when 0
  *   WORD    a short text of letters, digits and ._:/+-%@[] that is never quoted; _ for any other byte
- *   RECORD VERDICT TIER NOSTORE END REFUSAL FOUND   a name from the table of that kind; empty when it is the row `none`
+ *   RECORD VERDICT TIER NOSTORE END REFUSAL FOUND UNCODED   a name from the table of that kind; empty when it is the row `none`
  *   STR     free text: quoted when needed, control bytes as \xHH, backslash doubled, cut when long (\~N = true length)
  * _us = microseconds. */
 LOG_FIELD(rec,            RECORD,  "Kind of record. In the header line this column is called rec/1: 1 is the version of the schema.")
@@ -85,3 +85,4 @@ LOG_FIELD(tls_error,      STR,     "Why the TLS handshake failed, in OpenSSL's w
 LOG_FIELD(coding,         WORD,    "Content coding that was put on the answer here (gzip, br, zstd); empty: it was sent as it came, or as it is stored.")
 LOG_FIELD(compressed,     BOOL,    "1 when bytes were compressed for this request; 0 beside a coding: the compressed form was stored already.")
 LOG_FIELD(plain_bytes,    I64,     "With a coding: body bytes before it; body_out are those after it.")
+LOG_FIELD(uncoded,        UNCODED, "Why no coding was put on the answer.")

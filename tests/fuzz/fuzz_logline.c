@@ -51,6 +51,7 @@ static struct slice plain(struct slice text, char *pool, size_t *used, bool *ret
 #define PLAIN_END(name)
 #define PLAIN_REFUSAL(name)
 #define PLAIN_FOUND(name)
+#define PLAIN_UNCODED(name)
 
 static void round_trip(struct line_parser *writer, struct logline line)
 {

@@ -106,6 +106,7 @@ static inline bool same_text(struct slice want, struct slice got)
 #define SAME_END SAME_NUMBER
 #define SAME_REFUSAL SAME_NUMBER
 #define SAME_FOUND SAME_NUMBER
+#define SAME_UNCODED SAME_NUMBER
 #define SAME_WORD(name) slice_eq(want->name, got->name)
 #define SAME_STR(name) same_text(want->name, got->name)
 

@@ -1,0 +1,12 @@
+/* UNCODED(name, doc): values of the column `uncoded`: why no content coding was put on an answer's body. */
+UNCODED(none,         "One was put on it; or there was no body of the origin's to put it on.")
+UNCODED(request,      "The request cannot have one: no Accept-Encoding with a coding known here, a range, HTTP/1.0, no-transform, or another method than GET, HEAD and POST.")
+UNCODED(type,         "The answer's type is not among those that are compressed (compress_types), or it has none.")
+UNCODED(tiny,         "The body is shorter than compress_min_length.")
+UNCODED(encoded,      "The origin sent it with a coding.")
+UNCODED(no_transform, "The answer's Cache-Control has no-transform.")
+UNCODED(private,      "The answer is for one client and could hold a secret beside what somebody else put into the request (BREACH): see compress_private.")
+UNCODED(off,          "The client would have taken a coding, and the answer was fit for it, but none that the client takes is switched on (compress, gzip, brotli, zstd).")
+UNCODED(slices,       "The file is stored in slices (slice), each fetched when its bytes are asked for: it is sent as it is.")
+UNCODED(no_gain,      "Its compressed form, made before, is not shorter.")
+UNCODED(busy,         "Too many answers of the worker were being compressed on their way, or there was no memory for one more.")
