@@ -143,6 +143,23 @@ static void put_names(json_t *root, const char *list_name, const char *name, con
 	json_object_set_new(root, list_name, list);
 }
 
+static json_t *codings_json(const struct map *map)
+{
+	json_t *list = must(json_array());
+
+	for (size_t i = 0; i < map->count; i++) {
+		const struct coding_row *row = map_value(map, i);
+		json_t *one = must(json_object());
+		json_object_set_new(one, "coding", json_shown(map_key(map, i)));
+		put_number(one, "answers", row->answers);
+		put_number(one, "compressed", row->compressed);
+		put_number(one, "plain_bytes", row->plain_bytes);
+		put_number(one, "bytes", row->bytes);
+		json_array_append_new(list, one);
+	}
+	return list;
+}
+
 static void totals_json(const struct tally *t, json_t *root)
 {
 	json_t *totals = row_json(&t->all);
@@ -152,6 +169,9 @@ static void totals_json(const struct tally *t, json_t *root)
 	put_counts(totals, "nostore", nostore_rows, t->nostores, NOSTORE_COUNT);
 	put_counts(totals, "end", end_rows, t->ends, END_COUNT);
 	put_counts(totals, "refusal", refusal_rows, t->refusals, REFUSAL_COUNT);
+	put_counts(totals, "uncoded", uncoded_rows, t->uncoded, UNCODED_COUNT);
+	put_counts(totals, "uncoded_bytes", uncoded_rows, t->uncoded_bytes, UNCODED_COUNT);
+	json_object_set_new(totals, "codings", codings_json(&t->codings));
 	put_counts(totals, "records", record_rows, t->records, REC_COUNT);
 	put_number(totals, "stored", t->stored);
 	put_number(totals, "unstored", t->unstored);
@@ -284,6 +304,7 @@ void fields_json(FILE *out)
 	json_object_set_new(values, "nostore", rows_json(nostore_rows, NOSTORE_COUNT));
 	json_object_set_new(values, "end", rows_json(end_rows, END_COUNT));
 	json_object_set_new(values, "refusal", rows_json(refusal_rows, REFUSAL_COUNT));
+	json_object_set_new(values, "uncoded", rows_json(uncoded_rows, UNCODED_COUNT));
 	json_object_set_new(root, "values", values);
 	json_print(root, out);
 }

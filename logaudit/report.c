@@ -135,6 +135,27 @@ static void names_text(const char *title, const struct map *map, size_t rows_max
 	free(order);
 }
 
+static void codings_text(const struct tally *t, FILE *out)
+{
+	uint64_t requests = tally_requests(&t->all), bytes = tally_bytes(&t->all);
+	char name[SHOW_TEXT_MAX], n[SHOW_NUMBER_MAX], c[SHOW_NUMBER_MAX], p[SHOW_NUMBER_MAX], b[SHOW_NUMBER_MAX], s[SHOW_NUMBER_MAX];
+	bool any = false;
+
+	if (t->codings.count)
+		fprintf(out, "\n%-14s %13s %21s %22s %15s %9s\n", "Compression", "answers", "compressed for one", "plain body bytes", "bytes sent", "share");
+	for (size_t i = 0; i < t->codings.count; i++) {
+		const struct coding_row *row = map_value(&t->codings, i);
+		fprintf(out, "  %-12s %13s %21s %22s %15s %9s\n", show_text(name, map_key(&t->codings, i), 12), show_count(n, row->answers),
+			show_count(c, row->compressed), show_count(p, row->plain_bytes), show_count(b, row->bytes), show_ratio(s, row->bytes, row->plain_bytes));
+	}
+	for (int i = UNCODED_none + 1; i < UNCODED_COUNT; i++) {
+		if (!t->uncoded[i]) continue;
+		if (!any) table_head("Why bodies were sent plain", out);
+		any = true;
+		table_row(uncoded_rows[i].name.ptr, t->uncoded[i], requests, t->uncoded_bytes[i], bytes, out);
+	}
+}
+
 static void status_text(const struct tally *t, FILE *out)
 {
 	static const char *const names[] = { "none", "1xx", "2xx", "3xx", "4xx", "5xx" };
@@ -207,6 +228,7 @@ void report_text(const struct audit *audit, const struct report_options *options
 	names_text("Volumes", &t->volumes, options->rows_max, out);
 	names_text("Hosts", &t->hosts, options->rows_max, out);
 	status_text(t, out);
+	codings_text(t, out);
 	reasons_text("Why answers were not stored", nostore_rows, t->nostores, NOSTORE_COUNT, NOSTORE_none, out);
 	worth_text(&audit->worth, out);
 	reasons_text("Why requests were refused", refusal_rows, t->refusals, REFUSAL_COUNT, REFUSAL_none, out);

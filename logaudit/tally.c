@@ -7,6 +7,7 @@ void tally_init(struct tally *tally)
 	map_init(&tally->hosts, sizeof(struct tally_row), NAMES_MAX);
 	map_init(&tally->volumes, sizeof(struct tally_row), NAMES_MAX);
 	map_init(&tally->nodes, sizeof(uint64_t), NAMES_MAX);
+	map_init(&tally->codings, sizeof(struct coding_row), NAMES_MAX);
 }
 
 static void row_add(struct tally_row *row, const struct logline *l)
@@ -15,6 +16,20 @@ static void row_add(struct tally_row *row, const struct logline *l)
 	row->bytes[l->cache] += l->body_out;
 	if (row->first_us == 0 || l->t_us < row->first_us) row->first_us = l->t_us;
 	if (l->t_us > row->last_us) row->last_us = l->t_us;
+}
+
+static void coding_add(struct tally *tally, const struct logline *l)
+{
+	struct coding_row *row;
+
+	tally->uncoded[l->uncoded]++;
+	tally->uncoded_bytes[l->uncoded] += l->body_out;
+	if (!l->coding.len) return;
+	row = map_get(&tally->codings, l->coding);
+	row->answers++;
+	row->compressed += l->compressed;
+	row->plain_bytes += l->plain_bytes > 0 ? (uint64_t)l->plain_bytes : 0;
+	row->bytes += l->body_out;
 }
 
 void tally_add(struct tally *tally, const struct logline *l)
@@ -39,6 +54,7 @@ void tally_add(struct tally *tally, const struct logline *l)
 	tally->origin_tries += l->origin_tries;
 	tally->origin_bytes += l->origin_in;
 	tally->stored += l->stored;
+	coding_add(tally, l);
 }
 
 void tally_release(struct tally *tally)
@@ -46,6 +62,7 @@ void tally_release(struct tally *tally)
 	map_release(&tally->hosts);
 	map_release(&tally->volumes);
 	map_release(&tally->nodes);
+	map_release(&tally->codings);
 }
 
 static uint64_t sum(const uint64_t *numbers)

@@ -10,6 +10,9 @@ struct tally_row {
 	uint64_t first_us, last_us;      /* of the first bytes; 0: no request */
 };
 
+/* Answers with a content coding of the proxy's; compressed: those whose bytes were coded for the one request. */
+struct coding_row { uint64_t answers, compressed, plain_bytes, bytes; };
+
 struct tally {
 	struct tally_row all;
 	uint64_t tiers[TIER_COUNT], tier_bytes[TIER_COUNT];
@@ -19,6 +22,8 @@ struct tally {
 	uint64_t lost;                   /* what gap records say */
 	uint64_t origin_tries, origin_bytes, stored;
 	uint64_t unstored, unstored_bytes;/* what was not stored after all: records of their own say so */
+	uint64_t uncoded[UNCODED_COUNT], uncoded_bytes[UNCODED_COUNT];
+	struct map codings;              /* struct coding_row */
 	struct map hosts, volumes, nodes;/* struct tally_row; uint64_t for nodes: lines */
 };
 

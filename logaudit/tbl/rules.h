@@ -105,6 +105,10 @@ RULE(regression, "regression", warning, "node config host status cache refusal",
 	"With a new generation of the configuration a host's errors rose (by 5 points and to three times), or its hit ratio fell by 20 points.",
 	"what was changed, or what was changed elsewhere at that time",
 	"compare the two configurations; go back to the old one, and see whether it helps")
+RULE(uncompressed, "uncompressed", warning, "uncoded body_out route host",
+	"Text went out as it is to clients that would have taken it compressed, and nothing spoke against it: at least 10 answers and 100,000 bytes of a route.",
+	"compression is not switched on there, or not for a coding that these clients take",
+	"write `compress on;` in the location, the server or around them; behind an origin that compresses, let it")
 RULE(log_gap, "log-gap", warning, "node worker seq lost",
 	"Lines are missing: gap records, holes in the numbers that each worker gives its lines, or a start that no stop came before; or lines were read twice.",
 	"a full disk, a full ring, a file that was not given, or removed lines",

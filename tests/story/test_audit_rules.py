@@ -198,3 +198,40 @@ def test_the_report_tells_what_a_header_costs(cached):
     assert report['potential_hits'] == 9 + 9 and report['totals']['hits'] == 9
     assert report['first_byte']['hit']['count'] == 9 and report['first_byte']['miss']['count'] == 11
     assert [one['origin'] for one in report['first_byte']['origins']] == [o.address]
+
+
+PAGE = [('Content-Type', 'text/html'), ('Cache-Control', 'max-age=600')]
+TAKES = [('Accept-Encoding', 'gzip, br')]
+
+
+def test_text_sent_plain_to_clients_that_take_a_coding_is_found(cached):
+    daemon, _ = cached(headers=PAGE, body=b'<p>again and again</p>' * 500)
+    asked(daemon, ['/'] * 12, headers=TAKES)
+    assert [f['subject'] for f in audited(daemon, 'uncompressed')] == ['site.test /']
+
+
+def test_text_that_had_to_be_plain_is_not(cached):
+    """Tiny, not to be transformed, of another type, coded, in ranges, for one client, or for clients that take no coding."""
+    kinds = {'/tiny': ([], b'x' * 1000), '/no': ([('Cache-Control', 'no-transform')], None), '/png': ([('Content-Type', 'image/png')], None),
+             '/coded': ([('Content-Encoding', 'x-thing')], None), '/range': ([], None), '/mine': ([('Cache-Control', 'no-store')], None), '/plain': ([], None)}
+    requests = {'/range': [('Range', 'bytes=0-19999')], '/mine': [('Cookie', 'id=1')]}
+
+    def handler(request, conn):
+        more, body = kinds[request.target]
+        conn.reply(headers=more + [f for f in PAGE if not any(f[0] == n for n, _ in more)], body=body or b'<p>again and again</p>' * 1000)
+    daemon, _ = cached(handler)
+    with daemon.client() as client:
+        for target in kinds:
+            for _ in range(12):
+                client.get(target, headers=([] if target == '/plain' else TAKES) + requests.get(target, []))
+    daemon.records(12 * len(kinds))
+    assert findings(audit_json('check', daemon.log), 'uncompressed') == []
+
+
+def test_compressed_text_is_not_found_and_the_report_counts_it(cached):
+    daemon, _ = cached(headers=PAGE, body=b'<p>again and again</p>' * 500, settings='compress on;')
+    records = asked(daemon, ['/'] * 12, headers=TAKES)
+    report = audit_json('report', daemon.log)
+    assert findings(report) == []
+    assert report['totals']['codings'] == [{'coding': 'br', 'answers': 12, 'compressed': sum(r['compressed'] == '1' for r in records), 'plain_bytes': 12 * 11000,
+                                            'bytes': sum(int(r['body_out']) for r in records)}]
