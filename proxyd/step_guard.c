@@ -61,6 +61,19 @@ static bool reduce(struct request *r)
 	return true;
 }
 
+/* Where the site takes Accept-Encoding away from what the origin gets (to compress here what is fetched once), answers cannot
+ * differ by it, whatever Vary says. */
+static void hide_codings(struct request *r)
+{
+	bool hidden = false;
+
+	for (size_t i = 0; i < r->location->set_header_count; i++)
+		hidden |= r->location->set_headers[i].value.count == 0 && slice_eq_nocase(r->location->set_headers[i].name, SLICE("accept-encoding"));
+	for (size_t i = 0; hidden && i < r->head.header_count; i++)
+		if (r->head.headers[i].id == FIELD_accept_encoding)
+			r->head.headers[i].dropped = true;
+}
+
 enum step step_guard(struct request *r)
 {
 	if (!r->carrier)
@@ -88,6 +101,7 @@ enum step step_guard(struct request *r)
 		return STEP_fetch;
 	}
 	r->use_cache = true;
+	hide_codings(r);
 	if (!reduce(r))
 		return request_refuse(r, REFUSAL_head_too_large);
 	/* A HEAD is answered from what is stored but stores nothing itself. */

@@ -86,6 +86,15 @@ def test_an_inner_level_switches_one_coding_off(proxy, origin):
     assert [ask(daemon, 'br, gzip', target=t).headers.get('content-encoding') for t in ('/', '/in/', '/off/')] == ['br', None, 'gzip']
 
 
+def test_an_origin_that_is_not_asked_for_a_coding_is_asked_once(cached):
+    """What it says of Accept-Encoding in Vary selects nothing: it got none."""
+    daemon, o = cached(headers=HEADERS + [('Vary', 'Accept-Encoding')], body=TEXT, settings=ON + 'proxy_set_header Accept-Encoding "";')
+    for accept, coding in (('gzip', 'gzip'), ('gzip, br', 'br'), ('zstd', 'zstd'), (None, None), ('gzip;q=0.5', 'gzip')):
+        answer = ask(daemon, accept)
+        assert (answer.headers.get('content-encoding'), varies(answer)) == (coding, 1) and decoded(answer) == TEXT
+    assert [r.headers.has('accept-encoding') for r in o.requests] == [False]
+
+
 # ---- parts, slices, ranges ----
 
 def test_a_file_in_slices_is_sent_as_it_is(cached):
