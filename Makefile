@@ -11,6 +11,7 @@
 #   make bench      requests per CPU-second beside nginx and haproxy; and every request counted
 #   make bench-cold  hits in memory beside reads of a slow disk, in little memory
 #   make bench-tls  over TLS beside nginx and haproxy: hits, full and resumed handshakes, memory of idle connections
+#   make bench-compress  sizes of a real site by coding, and a compressed page beside nginx (SITE=/usr/share/doc)
 #   make bench-store  the store beside the disk itself: filling, full, hits (STORE_MB=2048)
 #   make bench-policy hit ratios of the eviction policies on traces, against the best possible (about a minute)
 #   make layers     check that no room includes what is above it
@@ -40,7 +41,7 @@ LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 
 .SECONDARY:   # objects are kept: they are asked for again
-.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-tls bench-cold bench-store bench-policy run stop test deps
+.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-tls bench-compress bench-cold bench-store bench-policy run stop test deps
 all: $(OUT)/proxyd $(OUT)/logaudit
 
 help: ; @sed -n '/^[^#]/q; s/^# \{0,1\}//p' Makefile
@@ -130,6 +131,10 @@ bench-cold: all $(SHIMS)
 
 # Hit ratios of the eviction policies, against the best possible: about a minute.
 bench-policy: $(OUT)/bench/policy_sim ; @$<
+
+bench-compress: all
+	@sh tests/deps.sh install build bench
+	OUT=$(OUT) bash tests/bench/compress.sh
 
 bench: all
 	@sh tests/deps.sh install build bench

@@ -80,10 +80,11 @@ static bool find_coded(struct request *r)
 
 static void begin_stream(struct request *r)
 {
+	uint64_t size = r->source == SOURCE_object ? object_size(r->object) : r->pipe_length;      /* UINT64_MAX: not known */
 	struct encoder *encoder = NULL;
 
 	if (r->worker->clients->compressions < STREAMS_MAX)
-		encoder = encoder_new((enum coding)r->coding, compress_level(r), ENCODER_on_its_way);
+		encoder = encoder_new((enum coding)r->coding, compress_level(r), ENCODER_on_its_way, size);
 	if (!encoder) {
 		r->coding = CODING_identity;
 		r->log.uncoded = UNCODED_busy;

@@ -121,7 +121,7 @@ static bool encode(struct encoder *encoder, enum encode how, struct slice in, st
 static bool body_encode(const struct compress_order *order, struct object *coded, char *buf, bool *ret_gain)
 {
 	uint64_t at = 0, size = object_size(order->object);
-	struct encoder *encoder = encoder_new(order->coding, level_to_store(order), ENCODER_to_store);
+	struct encoder *encoder = encoder_new(order->coding, level_to_store(order), ENCODER_to_store, size);
 	bool good = encoder != NULL;
 	struct slice bytes;
 

@@ -16,32 +16,36 @@ struct encoder {
 	ZSTD_CCtx *zstd;
 };
 
-static bool begin(struct encoder *e, unsigned level, int window)
+static bool begin(struct encoder *e, unsigned level, int window, uint64_t size)
 {
+	uint32_t hint = size > INT32_MAX ? 0 : (uint32_t)size;        /* of brotli: 0 is not known */
+
 	switch (e->coding) {
 	case CODING_gzip:
 		return deflateInit2(&e->gzip, (int)level, Z_DEFLATED, MAX_WBITS + GZIP_WRAPPER, 8, Z_DEFAULT_STRATEGY) == Z_OK;
 	case CODING_br:
 		e->br = BrotliEncoderCreateInstance(NULL, NULL, NULL);
-		return e->br && BrotliEncoderSetParameter(e->br, BROTLI_PARAM_QUALITY, level) && BrotliEncoderSetParameter(e->br, BROTLI_PARAM_LGWIN, (uint32_t)window);
+		return e->br && BrotliEncoderSetParameter(e->br, BROTLI_PARAM_QUALITY, level) && BrotliEncoderSetParameter(e->br, BROTLI_PARAM_LGWIN, (uint32_t)window)
+			&& BrotliEncoderSetParameter(e->br, BROTLI_PARAM_SIZE_HINT, hint);
 	case CODING_zstd:
 		e->zstd = ZSTD_createCCtx();
 		return e->zstd && !ZSTD_isError(ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel, (int)level))
-			&& !ZSTD_isError(ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_windowLog, window));
+			&& !ZSTD_isError(ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_windowLog, window))
+			&& !ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(e->zstd, size == UINT64_MAX ? ZSTD_CONTENTSIZE_UNKNOWN : size));
 	case CODING_identity: case CODING_COUNT:
 		break;
 	}
 	return false;
 }
 
-struct encoder *encoder_new(enum coding coding, unsigned level, enum encoder_use use)
+struct encoder *encoder_new(enum coding coding, unsigned level, enum encoder_use use, uint64_t size)
 {
 	struct encoder *e = calloc(1, sizeof(*e));
 
 	if (!e)
 		return NULL;
 	e->coding = coding;
-	if (!begin(e, level, use == ENCODER_to_store ? WINDOW_TO_STORE : WINDOW_ON_ITS_WAY))
+	if (!begin(e, level, use == ENCODER_to_store ? WINDOW_TO_STORE : WINDOW_ON_ITS_WAY, size))
 		encoder_free(&e);
 	return e;
 }

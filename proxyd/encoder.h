@@ -13,8 +13,9 @@ enum encode {
 	ENCODE_end,                    /* that was all */
 };
 enum encoder_use { ENCODER_on_its_way, ENCODER_to_store };
-/* coding: not identity. NULL: no memory. */
-struct encoder *encoder_new(enum coding coding, unsigned level, enum encoder_use use);
+/* coding: not identity. size: how many bytes will come, exactly, so that small bodies take small tables; UINT64_MAX: not known.
+ * NULL: no memory. */
+struct encoder *encoder_new(enum coding coding, unsigned level, enum encoder_use use, uint64_t size);
 void encoder_free(struct encoder **encoder);     /* NULL is fine */
 enum { ENCODER_ROOM_MIN = 7 };     /* with less zlib begins a flush anew and anew */
 /* Takes from *in (which moves on), writes at most `room` bytes. True: *ret_len were written; *ret_done: all was taken and, for

@@ -108,7 +108,7 @@ static void gzip_is_read_by_zlib(void **state)
 		text[i] = (char)(i * i / 100 + i % 7);
 	for (size_t run = 0; run < COUNT_OF(cuts) * COUNT_OF(rooms); run++) {
 		size_t cut = cuts[run % COUNT_OF(cuts)], room = rooms[run / COUNT_OF(cuts)], at = 0, len = 0, n;
-		struct encoder *encoder = encoder_new(CODING_gzip, 1, ENCODER_on_its_way);
+		struct encoder *encoder = encoder_new(CODING_gzip, 1, ENCODER_on_its_way, run % 2 ? sizeof(text) : UINT64_MAX);
 		z_stream z = { .next_out = (Bytef *)back, .avail_out = sizeof(back) };
 		bool done;
 
@@ -144,11 +144,30 @@ static void gzip_is_read_by_zlib(void **state)
 	}
 }
 
+/* What was promised and did not come makes no end that a reader could take for one. */
+static void a_promised_size_holds(void **state)
+{
+	static char text[5000], coded[6000];
+
+	(void)state;
+	for (int i = CODING_identity + 1; i < CODING_COUNT; i++)
+		for (uint64_t size = sizeof(text); size <= sizeof(text) + 1; size++) {
+			struct encoder *encoder = encoder_new((enum coding)i, 3, ENCODER_to_store, size);
+			struct slice in = slice_make(text, sizeof(text)), none = { "", 0 };
+			size_t len;
+			bool done;
+			assert_true(encoder_run(encoder, ENCODE_more, &in, coded, sizeof(coded), &len, &done) && in.len == 0);
+			bool good = encoder_run(encoder, ENCODE_end, &none, coded + len, sizeof(coded) - len, &len, &done);
+			assert_int_equal(good, size == sizeof(text) || i != CODING_zstd);
+			encoder_free(&encoder);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accept_encoding_chooses), cmocka_unit_test(tags_of_coded_forms), cmocka_unit_test(types_that_are_text),
-		cmocka_unit_test(gzip_is_read_by_zlib),
+		cmocka_unit_test(gzip_is_read_by_zlib), cmocka_unit_test(a_promised_size_holds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
