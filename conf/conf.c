@@ -131,6 +131,9 @@ static void conf_free(struct conf *conf)
 
 	if (conf->tls_free)
 		conf->tls_free(conf->tls);
+	for (size_t i = 0; i < conf->tls_use_count; i++)
+		if (conf->tls_uses[i]->made)
+			conf->tls_use_free(conf->tls_uses[i]->made);
 	for (size_t i = 0; i < priv->regex_count; i++)
 		regex_free(priv->regexes[i]);
 	pool_free(&priv->chunks);

@@ -80,7 +80,8 @@ struct conf_origin {                 /* one `server` of an upstream, or one addr
 	unsigned weight;                 /* 1..1000, default 1 */
 	unsigned max_fails;              /* default 1; 0: never taken out */
 	uint64_t fail_timeout_us;        /* default 10 s */
-	bool backup, down;
+	bool backup, down, has_port;
+	struct slice tls_name;           /* its name for TLS unless proxy_ssl_name is written: the host when that is a name, else that of proxy_pass */
 	unsigned index;                  /* in conf_upstream.origins */
 	struct conf_pos pos;
 };
@@ -108,6 +109,14 @@ struct conf_tls {
 	enum conf_verify_client verify;
 };
 
+/* What the proxy_ssl_ lines of a level say that are no settings. */
+struct conf_origin_tls {
+	struct conf_file trusted, crl, certificate, key;   /* path empty: none; trusted: the system's */
+	unsigned protocols;              /* CONF_TLS_ bits; 0: not written */
+	struct slice ciphers;            /* empty: not written */
+	struct conf_template name;       /* count 0: not written */
+};
+
 /* Strict-Transport-Security; value empty: not sent. */
 struct conf_hsts { uint64_t us; bool subdomains, preload; struct slice value; };
 
@@ -117,6 +126,12 @@ struct conf_key {
 	struct conf_names ignore, keep;  /* query parameters: NAME, or PREFIX*; at most one of the two lists has any */
 	struct conf_names cookies;
 	struct slice selectors;          /* what variants are made of beside Vary: ":cookie=NAME,:device"; empty: nothing */
+};
+
+/* What is said of TLS to origins, but for the name: one for all locations that say the same. */
+struct conf_tls_use {
+	const struct conf_location *location;    /* the first of them */
+	void *made;                      /* proxyd's: set before the configuration is taken into use, freed with it by conf.tls_use_free */
 };
 
 struct settings {                    /* one member a SETTING row; sizes in bytes, times in microseconds */
@@ -147,6 +162,9 @@ struct conf_location {
 	struct slice proxy_host;         /* host[:port] as written in proxy_pass */
 	struct slice proxy_path;         /* path of proxy_pass that replaces the prefix; ptr == NULL: target unchanged */
 	bool origin_http_1_0;            /* proxy_http_version 1.0 */
+	bool origin_https;               /* proxy_pass https:// */
+	struct conf_origin_tls origin_tls;
+	struct conf_tls_use *tls_use;    /* with origin_https */
 	struct conf_header *set_headers; size_t set_header_count;   /* for the origin; merged, the innermost wins by name */
 	struct conf_header *add_headers; size_t add_header_count;   /* for the client; merged */
 	struct slice *login_cookies; size_t login_cookie_count;
@@ -204,6 +222,8 @@ struct conf {
 	struct conf_files ticket_keys;   /* empty: made by ourselves */
 	void *tls;                       /* proxyd's: set before the configuration is taken into use, freed with it by tls_free */
 	void (*tls_free)(void *tls);
+	struct conf_tls_use **tls_uses; size_t tls_use_count;
+	void (*tls_use_free)(void *made);
 	struct conf_listen *listens; size_t listen_count;
 	struct conf_server **servers; size_t server_count;
 	struct conf_volume **volumes; size_t volume_count;
@@ -227,6 +247,9 @@ void conf_unref(struct conf **conf);          /* NULL is fine; the last one free
 
 /* -T: the effective configuration in the language itself, defaults included. Loading the output gives the same. */
 void conf_print(const struct conf *conf, FILE *out);
+/* What is wrong with what stands at `pos` of a loaded configuration, as the load itself would have said it: with the line, read
+ * again, and a caret. For those who know more of files than conf/ does. */
+void conf_complain(struct conf_pos pos, const char *sentence, FILE *out);
 /* The table of directives for people: proxyd --help-conf. */
 void conf_print_help(FILE *out);
 

@@ -9,6 +9,7 @@ void location_inherit(struct conf_location *location, struct conf_location *oute
 	location->cache_off = outer->cache_off;
 	location->cache_named = outer->cache_named;
 	location->origin_http_1_0 = outer->origin_http_1_0;
+	location->origin_tls = outer->origin_tls;
 	location->set_headers = outer->set_headers;
 	location->set_header_count = outer->set_header_count;
 	location->add_headers = outer->add_headers;
@@ -148,6 +149,7 @@ void conf_location(struct load *load, struct scope *scope, const struct statemen
 	inner.here = location;
 	statements_apply(load, &inner, st->children);
 	key_finish(load, location);
+	origin_tls_finish(load, location);
 	bool passes = has_statement(&inner, "proxy_pass"), returns = has_statement(&inner, "return");
 	if (passes && returns)
 		load_error(load, st->name.pos, "this location has both proxy_pass and return, which always comes first: remove one");

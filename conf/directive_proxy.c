@@ -1,7 +1,7 @@
 /* What a location asks of its origin: proxy_pass, the fields it is sent, the cache between. */
 #include "internal.h"
 
-enum { HTTP_PORT = 80 };
+enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
 
 /* Cuts the URL behind its scheme into the address and the path; path.ptr == NULL when there is none. */
 static void split_url(struct slice rest, struct slice *ret_address, struct slice *ret_path)
@@ -40,6 +40,17 @@ static bool check_path(struct load *load, struct conf_pos pos, const struct conf
 	return false;
 }
 
+/* In nginx such a server is asked at port 80, over TLS. */
+static void check_ports(struct load *load, struct conf_pos pos, const struct conf_upstream *upstream)
+{
+	for (size_t i = 0; i < upstream->origin_count; i++) {
+		const struct conf_origin *origin = &upstream->origins[i];
+		if (!origin->has_port)
+			load_error(load, pos, "server '%.*s' of this upstream (line %u of %s) has no port: write %.*s:%d there", SLICE_ARG(origin->host),
+				origin->pos.line, origin->pos.file, SLICE_ARG(origin->host), HTTPS_PORT);
+	}
+}
+
 static void use_upstream(struct load *load, struct conf_location *here, struct conf_pos pos, struct slice address)
 {
 	struct endpoint endpoint;
@@ -48,12 +59,15 @@ static void use_upstream(struct load *load, struct conf_location *here, struct c
 	struct conf_upstream *named = upstream_find(load, host);
 
 	if (named && colon && !slice_starts(address, SLICE("unix:"))) {
-		load_error(load, pos, "the ports of upstream '%.*s' stand in its server lines: write http://%.*s", SLICE_ARG(host), SLICE_ARG(host));
+		load_error(load, pos, "the ports of upstream '%.*s' stand in its server lines: write %s://%.*s", SLICE_ARG(host),
+			here->origin_https ? "https" : "http", SLICE_ARG(host));
 		return;
 	}
 	here->proxy_host = address;
 	here->upstream = named;
-	if (named || !endpoint_parse(load, pos, address, HTTP_PORT, false, &endpoint))
+	if (named && here->origin_https)
+		check_ports(load, pos, named);
+	if (named || !endpoint_parse(load, pos, address, here->origin_https ? HTTPS_PORT : HTTP_PORT, false, &endpoint))
 		return;
 	if (endpoint.is_unix)
 		here->proxy_host = SLICE("localhost");
@@ -63,14 +77,12 @@ static void use_upstream(struct load *load, struct conf_location *here, struct c
 void conf_proxy_pass(struct load *load, struct scope *scope, const struct statement *st)
 {
 	const struct token *url = &st->args[0];
-	const size_t scheme = sizeof("http://") - 1;
+	bool https = url->text.len >= 8 && strncasecmp(url->text.ptr, "https://", 8) == 0;
+	const size_t scheme = https ? 8 : 7;
 	struct slice rest, address, path;
 
-	if (url->text.len >= scheme + 1 && strncasecmp(url->text.ptr, "https://", scheme + 1) == 0) {
-		load_error(load, url->pos, "there is no TLS to origins: write http://");
-		return;
-	}
-	if (url->text.len < scheme || strncasecmp(url->text.ptr, "http://", scheme) != 0) {
+	scope->here->origin_https = https;
+	if (!https && (url->text.len < scheme || strncasecmp(url->text.ptr, "http://", scheme) != 0)) {
 		load_error(load, url->pos, "'%.*s' has no scheme: write http://%.*s", SLICE_ARG(url->text), SLICE_ARG(url->text));
 		return;
 	}

@@ -14,14 +14,24 @@ static struct conf_files *own_files(struct load *load, struct scope *scope, size
 	return files;
 }
 
-static void file_add(struct load *load, struct conf_files *files, const struct token *token)
+bool file_take(struct load *load, const struct token *token, struct conf_file *ret)
 {
 	if (token->text.len == 0 || text_has_control(token->text)) {
 		load_error(load, token->pos, "'%.*s' is not a file", SLICE_ARG(token->text));
-		return;
+		return false;
 	}
+	*ret = (struct conf_file){ token->text, token->pos };
+	return true;
+}
+
+static void file_add(struct load *load, struct conf_files *files, const struct token *token)
+{
+	struct conf_file file;
+
+	if (!file_take(load, token, &file))
+		return;
 	files->items = load_room(load, files->items, files->count, sizeof(*files->items));
-	files->items[files->count++] = (struct conf_file){ token->text, token->pos };
+	files->items[files->count++] = file;
 }
 
 void conf_ssl_certificate(struct load *load, struct scope *scope, const struct statement *st)
@@ -64,7 +74,7 @@ static const struct { struct slice name; unsigned bit; } protocols[] = {
 	{ { "TLSv1", 5 }, CONF_TLS_1_0 }, { { "TLSv1.1", 7 }, CONF_TLS_1_1 }, { { "TLSv1.2", 7 }, CONF_TLS_1_2 }, { { "TLSv1.3", 7 }, CONF_TLS_1_3 },
 };
 
-void conf_ssl_protocols(struct load *load, struct scope *scope, const struct statement *st)
+unsigned protocols_take(struct load *load, const struct statement *st, const char *ciphers)
 {
 	unsigned bits = 0;
 
@@ -77,17 +87,22 @@ void conf_ssl_protocols(struct load *load, struct scope *scope, const struct sta
 		if (!bit)
 			load_error(load, token->pos, "'%.*s' is not TLSv1.2 or TLSv1.3", SLICE_ARG(token->text));
 		else if (bit <= CONF_TLS_1_1)
-			load_note(load, token->pos, "%.*s is broken (RFC 8996), and needs ssl_ciphers with @SECLEVEL=0", SLICE_ARG(token->text));
+			load_note(load, token->pos, "%.*s is broken (RFC 8996), and needs %s with @SECLEVEL=0", SLICE_ARG(token->text), ciphers);
 		bits |= bit;
 	}
-	/* What lies between two versions cannot be left out: OpenSSL and clients know a lowest and a highest one. */
+	/* What lies between two versions cannot be left out: OpenSSL and its peers know a lowest and a highest one. */
 	for (unsigned bit = CONF_TLS_1_0; bit < CONF_TLS_1_3; bit <<= 1)
 		if (bits & (bit - 1) && !(bits & bit) && bits > bit)
 			load_error(load, st->args[0].pos, "these protocols have a gap between them");
-	scope->server->tls.protocols = bits;
+	return bits;
 }
 
-static void take_list(struct load *load, const struct statement *st, struct slice *ret)
+void conf_ssl_protocols(struct load *load, struct scope *scope, const struct statement *st)
+{
+	scope->server->tls.protocols = protocols_take(load, st, "ssl_ciphers");
+}
+
+void list_take(struct load *load, const struct statement *st, struct slice *ret)
 {
 	struct slice text = st->args[0].text;
 
@@ -99,28 +114,24 @@ static void take_list(struct load *load, const struct statement *st, struct slic
 
 void conf_ssl_ciphers(struct load *load, struct scope *scope, const struct statement *st)
 {
-	take_list(load, st, &scope->server->tls.ciphers);
+	list_take(load, st, &scope->server->tls.ciphers);
 }
 
 void conf_ssl_ciphersuites(struct load *load, struct scope *scope, const struct statement *st)
 {
-	take_list(load, st, &scope->server->tls.suites);
+	list_take(load, st, &scope->server->tls.suites);
 }
 
 void conf_ssl_ecdh_curve(struct load *load, struct scope *scope, const struct statement *st)
 {
-	take_list(load, st, &scope->server->tls.curves);
+	list_take(load, st, &scope->server->tls.curves);
 	if (slice_eq(st->args[0].text, SLICE("auto")))
 		scope->server->tls.curves = SLICE("");
 }
 
 void conf_ssl_client_certificate(struct load *load, struct scope *scope, const struct statement *st)
 {
-	struct conf_files one = { NULL, 0 };
-
-	file_add(load, &one, &st->args[0]);
-	if (one.count)
-		scope->server->tls.client_ca = one.items[0];
+	file_take(load, &st->args[0], &scope->server->tls.client_ca);
 }
 
 static const struct { struct slice name; enum conf_verify_client value; } verifies[] = {
@@ -220,6 +231,13 @@ static void changed_print(const char *indent, const char *name, struct slice val
 		word_line(indent, name, value, out);
 }
 
+void protocols_print(unsigned bits, FILE *out)
+{
+	for (size_t i = 0; i < COUNT_OF(protocols); i++)
+		if (bits & protocols[i].bit)
+			fprintf(out, " %s", protocols[i].name.ptr);
+}
+
 void tls_print(const struct conf_tls *tls, const struct conf_tls *outer, const char *indent, FILE *out)
 {
 	static const struct conf_tls nothing;
@@ -231,9 +249,7 @@ void tls_print(const struct conf_tls *tls, const struct conf_tls *outer, const c
 	files_print(indent, "ssl_stapling_file", &tls->staplings, &outer->staplings, out);
 	if (tls->protocols && tls->protocols != outer->protocols) {
 		fprintf(out, "%sssl_protocols", indent);
-		for (size_t i = 0; i < COUNT_OF(protocols); i++)
-			if (tls->protocols & protocols[i].bit)
-				fprintf(out, " %s", protocols[i].name.ptr);
+		protocols_print(tls->protocols, out);
 		fputs(";\n", out);
 	}
 	changed_print(indent, "ssl_ciphers", tls->ciphers, outer->ciphers, out);

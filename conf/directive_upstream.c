@@ -1,4 +1,6 @@
 /* upstream NAME { server ADDRESS ...; keepalive N; }, and the upstreams that a proxy_pass makes for itself. */
+#include <arpa/inet.h>
+
 #include "internal.h"
 
 enum { WEIGHT_MAX = 1000, FAILS_MAX = 1000, KEEPALIVE_MAX = 100000, ORIGIN_PORT = 80, UPSTREAM_NAME_MAX = 253 };
@@ -38,12 +40,33 @@ static struct conf_upstream *upstream_new(struct load *load, struct slice name, 
 	return upstream;
 }
 
+static bool is_address(struct slice host)
+{
+	char text[INET6_ADDRSTRLEN];
+	unsigned char address[16];
+
+	if (host.len >= sizeof(text))
+		return false;
+	snprintf(text, sizeof(text), "%.*s", SLICE_ARG(host));
+	return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
+}
+
+/* An address within a named group is of the group, as in nginx; a name stands for itself, whatever the group is called. */
+static struct slice tls_name_of(const struct conf_upstream *upstream, const struct endpoint *endpoint)
+{
+	if (!upstream_is_implicit(upstream))
+		return endpoint->is_unix || is_address(endpoint->host) ? upstream->name : endpoint->host;
+	return endpoint->is_unix ? SLICE("localhost") : endpoint->host;
+}
+
 static struct conf_origin *origin_new(struct conf_upstream *upstream, const struct endpoint *endpoint, struct conf_pos pos)
 {
 	struct conf_origin *origin = &upstream->origins[upstream->origin_count];
 
 	*origin = (struct conf_origin){ .host = endpoint->host, .port = endpoint->port, .weight = 1, .max_fails = 1,
 		.fail_timeout_us = 10 * 1000000, .index = (unsigned)upstream->origin_count, .pos = pos };
+	origin->has_port = endpoint->has_port || endpoint->is_unix;
+	origin->tls_name = tls_name_of(upstream, endpoint);
 	upstream->origin_count++;
 	return origin;
 }

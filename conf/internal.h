@@ -211,11 +211,21 @@ static inline bool upstream_is_implicit(const struct conf_upstream *upstream)
 /* The one that a proxy_pass without a named upstream makes; shared by all that name the same host and port. */
 struct conf_upstream *upstream_implicit(struct load *load, struct conf_pos pos, const struct endpoint *endpoint);
 
-/* directive_ssl.c: the server listens there; all its lines are read: they are checked as a whole. */
+/* directive_ssl.c: TLSv1.2 TLSv1.3 -> CONF_TLS_ bits, and back; `ciphers`: the directive that the oldest versions need too. */
+unsigned protocols_take(struct load *load, const struct statement *st, const char *ciphers);
+void protocols_print(unsigned bits, FILE *out);
+/* A file's name; false after reporting. A list of OpenSSL's. */
+bool file_take(struct load *load, const struct token *token, struct conf_file *ret);
+void list_take(struct load *load, const struct statement *st, struct slice *ret);
+/* The server listens there; all its lines are read: they are checked as a whole. */
 void tls_listen(struct conf_server *server, const struct conf_listen *listen);
 void tls_finish(struct load *load, const struct statement *st, struct conf_server *server);
 void tls_print(const struct conf_tls *tls, const struct conf_tls *outer, const char *indent, FILE *out);
 void hsts_print(const struct conf_hsts *hsts, const char *indent, FILE *out);
+
+/* directive_origin_tls.c: all lines of the location are read. */
+void origin_tls_finish(struct load *load, struct conf_location *location);
+void origin_tls_print(const struct conf_origin_tls *tls, const struct conf_origin_tls *outer, const char *indent, FILE *out);
 
 /* regex.c */
 void *regex_compile(struct load *load, struct conf_pos pos, struct slice pattern, bool nocase);

@@ -143,6 +143,25 @@ static void print_line(struct slice line, unsigned col, FILE *out)
 	fputc('\n', out);
 }
 
+void conf_complain(struct conf_pos pos, const char *sentence, FILE *out)
+{
+	FILE *in = fopen(pos.file, "re");
+	char *text = NULL;
+	size_t size = 0;
+	ssize_t len = 0;
+
+	fprintf(out, "%s:%u:%u: %s\n", pos.file, pos.line, pos.col, sentence);
+	for (unsigned i = 0; in && i < pos.line && len >= 0; i++)
+		len = getline(&text, &size, in);
+	if (in && len > 0) {
+		const struct source source = { .text = slice_make(text, (size_t)len) };
+		print_line(line_of(&source, 1), pos.col, out);
+	}
+	free(text);
+	if (in)
+		fclose(in);
+}
+
 static void print_one(const struct load *load, const struct message *message, FILE *out)
 {
 	const struct source *source = source_of(load, message->pos.file);

@@ -105,6 +105,7 @@ static void level_print(const struct conf_location *here, const char *indent, FI
 	types_print(indent, "gzip_types", &here->gzip_types, &outer->gzip_types, out);
 	types_print(indent, "brotli_types", &here->brotli_types, &outer->brotli_types, out);
 	types_print(indent, "zstd_types", &here->zstd_types, &outer->zstd_types, out);
+	origin_tls_print(&here->origin_tls, &outer->origin_tls, indent, out);
 	if (here->origin_http_1_0 != outer->origin_http_1_0)
 		fprintf(out, "%sproxy_http_version %s;\n", indent, here->origin_http_1_0 ? "1.0" : "1.1");
 	if ((here->volume != outer->volume || here->owner != outer->owner) && here->volume) {
@@ -139,7 +140,7 @@ static void pass_print(const struct conf_location *location, const char *indent,
 	struct slice address = is_unix ? location->upstream->name : location->proxy_host;
 	char *url = NULL;
 
-	if (asprintf(&url, "http://%.*s%s%.*s", SLICE_ARG(address), is_unix && location->proxy_path.ptr ? ":" : "", SLICE_ARG(location->proxy_path)) < 0)
+	if (asprintf(&url, "%s://%.*s%s%.*s", location->origin_https ? "https" : "http", SLICE_ARG(address), is_unix && location->proxy_path.ptr ? ":" : "", SLICE_ARG(location->proxy_path)) < 0)
 		url = NULL;
 	line_print(indent, "proxy_pass", slice_str(must(url)), out);
 	free(url);

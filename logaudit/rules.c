@@ -42,6 +42,9 @@ bool line_origin_failed(const struct logline *l)
 	case END_origin_left:
 	case END_origin_invalid:
 	case END_no_origin:
+	case END_origin_tls_certificate:
+	case END_origin_tls_alert:
+	case END_origin_tls_invalid:
 		return true;
 	default:
 		return l->origin_tries && l->origin_status >= 500;

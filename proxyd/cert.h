@@ -43,6 +43,8 @@ struct cert_staple {
  * passed over. NULL with a sentence in why when the certificate cannot be used. One that is expired, or not valid yet, is
  * loaded: cert_is_valid() says so. */
 struct cert *cert_load(const char *file, const char *key, char *const *staples, size_t staple_count, int64_t now_s, char why[CERT_WHY_MAX]);
+/* One that is shown to origins: it need not be for a name. */
+struct cert *cert_load_client(const char *file, const char *key, int64_t now_s, char why[CERT_WHY_MAX]);
 bool cert_is_valid(const struct cert *cert, int64_t now_s, char why[CERT_WHY_MAX]);
 struct cert *cert_ref(struct cert *cert);
 void cert_unref(struct cert **cert);             /* NULL is fine */

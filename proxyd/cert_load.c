@@ -256,7 +256,7 @@ static void take_staple(struct cert *cert, const char *file)
 
 /* ---- the whole ---- */
 
-struct cert *cert_load(const char *file, const char *key, char *const *staples, size_t staple_count, int64_t now_s, char why[CERT_WHY_MAX])
+static struct cert *load(const char *file, const char *key, bool nameless, int64_t now_s, char why[CERT_WHY_MAX])
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct cert *cert = must(calloc(1, sizeof(*cert)));
@@ -267,17 +267,30 @@ struct cert *cert_load(const char *file, const char *key, char *const *staples, 
 	snprintf(why, CERT_WHY_MAX, "'%s' cannot be used", file);
 	atomic_init(&cert->refs, 1);
 	bio = file_open(file, why);
-	bool good = bio && take_chain(cert, file, bio, why) && take_key(cert, file, key, why) && take_names(cert, file, why);
+	bool good = bio && take_chain(cert, file, bio, why) && take_key(cert, file, key, why) && (nameless || take_names(cert, file, why));
 	BIO_free(bio);
 	if (!good) {
 		cert_unref(&cert);
 		return NULL;
 	}
 	take_facts(cert, now_s);
-	for (size_t i = 0; i < staple_count; i++)
-		take_staple(cert, staples[i]);
-	cert->stapled = cert_staple(cert->leaf) != NULL;
 	return cert;
+}
+
+struct cert *cert_load(const char *file, const char *key, char *const *staples, size_t staple_count, int64_t now_s, char why[CERT_WHY_MAX])
+{
+	struct cert *cert = load(file, key, false, now_s, why);
+
+	for (size_t i = 0; cert && i < staple_count; i++)
+		take_staple(cert, staples[i]);
+	if (cert)
+		cert->stapled = cert_staple(cert->leaf) != NULL;
+	return cert;
+}
+
+struct cert *cert_load_client(const char *file, const char *key, int64_t now_s, char why[CERT_WHY_MAX])
+{
+	return load(file, key, true, now_s, why);
 }
 
 bool cert_is_valid(const struct cert *cert, int64_t now_s, char why[CERT_WHY_MAX])

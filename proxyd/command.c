@@ -1,6 +1,7 @@
 /* What proxyd does beside serving. */
 #include "command.h"
 #include "tls_front.h"
+#include "tls_origins.h"
 #include "ctl.h"
 #include "explain.h"
 
@@ -78,6 +79,7 @@ int command_check(struct conf *conf)
 	bool ok = volumes_check(conf);
 
 	ok &= tls_front_check(conf);
+	ok &= tls_origins_make(conf);
 	ok &= check_user(conf);
 	ok &= check_folder("access log", conf->access_log);
 	ok &= check_folder("error_log", conf->error_log);

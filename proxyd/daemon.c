@@ -12,6 +12,7 @@
 #include "compress.h"
 #include "diag.h"
 #include "metrics.h"
+#include "tls_origins.h"
 #include "worker_internal.h"
 
 struct volume *daemon_volume(struct daemon *daemon, const struct conf_volume *volume)
@@ -333,6 +334,7 @@ bool daemon_start(struct daemon *daemon, struct conf *conf)
 	ok &= open_admin(daemon, conf);
 	ok &= told(pid_file_take(conf->pid_file, heir_take(daemon->heir, 'P', conf->pid_file), &daemon->pid_file, why), why);
 	ok &= tls_front_make(&daemon->tls, conf);    /* keys are often for root alone to read */
+	ok &= tls_origins_make(conf);
 	/* When something has failed the rest is tried all the same: one run tells everything. */
 	if (become_user(daemon, conf)) {
 		certs_check_access(daemon->tls.certs);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "diag.h"
+#include "tls_origins.h"
 #include "worker_internal.h"
 
 /* ---- addresses ---- */
@@ -233,6 +234,7 @@ bool daemon_reload(struct daemon *daemon, struct conf *conf)
 	daemon_name_node(daemon, conf);
 	bound = daemon_bind(daemon, conf, lists);
 	ok = tls_front_make(&daemon->tls, conf);
+	ok &= tls_origins_make(conf);
 	bool volumes_added = volumes_add(&daemon->volumes, conf);
 	if (volumes_added && !(bound && ok))
 		volumes_remove(&daemon->volumes, conf);

@@ -13,7 +13,7 @@ static void print_origins(struct arena *arena, const struct target *target)
 	printf("upstream  %.*s\n", SLICE_ARG(upstream->name));
 	for (size_t i = 0; i < upstream->origin_count; i++) {
 		const struct conf_origin *origin = &upstream->origins[i];
-		printf("asks      http://%.*s:%u%.*s%s%s\n", SLICE_ARG(origin->host), origin->port, SLICE_ARG(text_slice(&text)),
+		printf("asks      %s://%.*s:%u%.*s%s%s\n", target->location->origin_https ? "https" : "http", SLICE_ARG(origin->host), origin->port, SLICE_ARG(text_slice(&text)),
 			origin->backup ? " (backup)" : "", origin->down ? " (down)" : "");
 	}
 }

@@ -70,8 +70,12 @@ static void attempt_wipe(struct exchange *ex)
 	ex->in_from = ex->in_used = ex->in_seen = 0;
 	ex->answer_begun = false;
 	ex->informational_count = 0;
-	ex->facts.connect_us = ex->facts.first_us = -1;
-	ex->facts.reused = false;
+	ex->facts.connect_us = ex->facts.first_us = ex->facts.tls_us = -1;
+	ex->facts.reused = ex->facts.tls_resumed = false;
+	ex->facts.tls = ex->facts.tls_name = SLICE("");
+	ex->facts.verify = ORIGIN_VERIFY_none;
+	ex->facts.tls_alert = -1;
+	ex->facts.tls_error[0] = '\0';
 }
 
 void exchange_blame(struct exchange *ex, enum end why)
@@ -84,8 +88,7 @@ void exchange_blame(struct exchange *ex, enum end why)
 	upstream_failed(ex->upstream, ex->location->upstream, &ex->pick, ex->worker->now_us);
 }
 
-/* The connection stands: the request may go. */
-static void attempt_open(struct exchange *ex)
+void exchange_opened(struct exchange *ex)
 {
 	ex->step = EXCHANGE_open;
 	ex->sent_from_us = ex->worker->now_us;
@@ -95,6 +98,15 @@ static void attempt_open(struct exchange *ex)
 		return;
 	}
 	exchange_write(ex);
+}
+
+static void attempt_connected(struct exchange *ex)
+{
+	ex->facts.connect_us = (int64_t)(ex->worker->now_us - ex->connect_from_us);
+	if (ex->location->tls_use)
+		origin_tls_begin(ex);
+	else
+		exchange_opened(ex);
 }
 
 static void attempt_count(struct exchange *ex)
@@ -116,8 +128,7 @@ static enum end attempt_connect(struct exchange *ex)
 	if (end != END_complete)
 		return end;
 	if (done) {
-		ex->facts.connect_us = 0;
-		attempt_open(ex);
+		attempt_connected(ex);
 		return END_complete;
 	}
 	ex->step = EXCHANGE_connecting;
@@ -148,7 +159,8 @@ static void attempt_next(struct exchange *ex, enum end end)
 		if (!ex->stale_once && origin_conn_reuse(ex)) {
 			attempt_count(ex);
 			ex->facts.reused = true;
-			attempt_open(ex);
+			origin_tls_reused(ex);
+			exchange_opened(ex);
 			return;
 		}
 		failed = attempt_connect(ex);
@@ -162,10 +174,10 @@ static void attempt_next(struct exchange *ex, enum end end)
 	exchange_end(ex, end);
 }
 
-/* The server that was picked could not be asked. */
-static void attempt_failed(struct exchange *ex, enum end end)
+void exchange_failed(struct exchange *ex, enum end end, bool blamed)
 {
-	exchange_blame(ex, end);
+	if (blamed)
+		exchange_blame(ex, end);
 	attempt_next(ex, end);
 }
 
@@ -174,16 +186,16 @@ void exchange_lost(struct exchange *ex)
 	/* Nothing came back, so a request that may be sent twice can be; one of which nothing has left may be sent anyhow. */
 	bool again = !ex->answer_begun && ex->facts.bytes_out == 0 && (ex->idempotent || ex->head_sent == 0);
 	bool reused = ex->facts.reused;
-	enum end end;
+	enum end end = origin_tls_why_lost(ex);
 
 	if (!again) {
 		if (!reused)
-			exchange_blame(ex, END_origin_left);
-		exchange_end(ex, END_origin_left);
+			exchange_blame(ex, end);
+		exchange_end(ex, end);
 		return;
 	}
 	if (!reused) {
-		attempt_failed(ex, END_origin_left);
+		exchange_failed(ex, end, true);
 		return;
 	}
 	/* An idle connection that the origin closed just as it was taken is nobody's fault. */
@@ -193,7 +205,7 @@ void exchange_lost(struct exchange *ex)
 	if (end == END_internal)
 		exchange_end(ex, end);
 	else if (end != END_complete)
-		attempt_failed(ex, end);
+		exchange_failed(ex, end, true);
 }
 
 /* ---- the end ---- */
@@ -201,7 +213,8 @@ void exchange_lost(struct exchange *ex)
 static bool conn_is_reusable(const struct exchange *ex)
 {
 	/* Bytes beyond the end of the answer, or a request that was not sent whole: the two sides disagree on where they are. */
-	return ex->conn && ex->keep && ex->body.done && exchange_is_sent(ex) && !ex->send_failed && ex->in_from == ex->in_used;
+	return ex->conn && ex->keep && ex->body.done && exchange_is_sent(ex) && !ex->send_failed && ex->in_from == ex->in_used
+		&& !transport_has_unsent(&ex->conn->transport);
 }
 
 void exchange_end(struct exchange *ex, enum end end)
@@ -212,6 +225,8 @@ void exchange_end(struct exchange *ex, enum end end)
 		exchange_defer(ex);
 		return;
 	}
+	if (ex->conn)
+		ex->conn->good_end = end == END_complete && exchange_is_sent(ex);
 	if (end == END_complete && conn_is_reusable(ex))
 		origin_conn_keep(ex);
 	else
@@ -247,11 +262,13 @@ void exchange_settle(struct exchange *ex)
 {
 	const struct settings *set = &ex->location->set;
 	struct timer *timer;
+	bool sending;
 
 	if (ex->over || ex->step != EXCHANGE_open)
 		return;
+	sending = ex->blocked || (transport_has_unsent(&ex->conn->transport) && !ex->send_failed);
 	if (!ex->parked)
-		worker_io_arm(ex->worker, &ex->conn->io, (ex->paused ? 0 : EPOLLIN) | (ex->blocked ? EPOLLOUT : 0));
+		worker_io_arm(ex->worker, &ex->conn->io, (ex->paused ? 0 : EPOLLIN) | (sending ? EPOLLOUT : 0));
 	timer = &ex->conn->timer;
 	if (ex->blocked)
 		timer_set(ex->worker, timer, set->proxy_send_timeout, exchange_timeout);
@@ -267,8 +284,8 @@ void exchange_timeout(struct worker *worker, struct timer *timer)
 
 	(void)worker;
 	exchange_enter(ex);
-	if (ex->step == EXCHANGE_connecting) {
-		attempt_failed(ex, END_connect_timeout);
+	if (ex->step == EXCHANGE_connecting || ex->step == EXCHANGE_handshake) {
+		exchange_failed(ex, END_connect_timeout, true);
 	} else {
 		enum end end = ex->blocked ? END_origin_send_timeout : END_origin_read_timeout;
 
@@ -286,11 +303,10 @@ static void exchange_connected(struct exchange *ex, uint32_t events)
 
 	if ((events & (EPOLLERR | EPOLLHUP))
 		&& (getsockopt(ex->conn->io.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0)) {
-		attempt_failed(ex, END_connect_refused);
+		exchange_failed(ex, END_connect_refused, true);
 		return;
 	}
-	ex->facts.connect_us = (int64_t)(ex->worker->now_us - ex->connect_from_us);
-	attempt_open(ex);
+	attempt_connected(ex);
 }
 
 void exchange_ready(struct worker *worker, struct io *io, uint32_t events)
@@ -303,9 +319,12 @@ void exchange_ready(struct worker *worker, struct io *io, uint32_t events)
 		exchange_connected(ex, events);
 		goto out;
 	}
+	if (ex->step == EXCHANGE_handshake) {
+		origin_tls_go(ex);
+		goto out;
+	}
 	if (events & EPOLLOUT) {
-		ex->blocked = false;
-		exchange_write(ex);
+		exchange_flush(ex);
 		if (ex->over || ex->conn != conn)
 			goto out;
 	}
@@ -332,7 +351,8 @@ static void exchange_kick(struct worker *worker, struct mail *mail)
 	ex->mailed = false;
 	if (!ex->over && ex->end_waits)
 		exchange_end(ex, ex->end);
-	if (!ex->over && ex->step == EXCHANGE_open && !ex->paused && (ex->send_failed || ex->in_from < ex->in_used))
+	if (!ex->over && ex->step == EXCHANGE_open && !ex->paused
+			&& (ex->send_failed || ex->in_from < ex->in_used || transport_has_pending(&ex->conn->transport)))
 		exchange_read(ex);
 	exchange_write(ex);
 	exchange_leave(ex);
@@ -352,7 +372,7 @@ void exchange_resume(struct exchange *ex)
 	if (ex->over || !ex->paused)
 		return;
 	ex->paused = ex->parked = false;
-	if (ex->in_from < ex->in_used)
+	if (ex->in_from < ex->in_used || transport_has_pending(&ex->conn->transport))
 		exchange_defer(ex); /* the user is not called from within its own call */
 	exchange_settle(ex);
 }
@@ -371,7 +391,8 @@ struct exchange *exchange_start(struct worker *worker, const struct exchange_req
 	ex->method = request->method;
 	ex->idempotent = request->idempotent;
 	ex->content_length = request->content_length;
-	ex->facts.status = ex->facts.connect_us = ex->facts.first_us = -1;
+	ex->tls_name = request->tls_name;
+	ex->facts.status = ex->facts.connect_us = ex->facts.first_us = ex->facts.tls_us = ex->facts.tls_alert = -1;
 	ex->head_len = request->head.len;
 	memcpy(ex->head, request->head.ptr, request->head.len);
 	ex->next = pool->exchanges;

@@ -1,13 +1,22 @@
 /* Exchanges with origins: choose a server of the upstream, connect or reuse, send the request, read the answer, retry
- * when that is safe. Speaks HTTP/1.1 (or 1.0) to the origin; its user sees heads and payload bytes only.
+ * when that is safe. Speaks HTTP/1.1 (or 1.0) to the origin, over TLS where the location says so; its user sees heads and payload bytes only.
  * One exchange belongs to one worker's thread. */
 #ifndef PROXYD_ORIGIN_H
 #define PROXYD_ORIGIN_H
 
 #include "worker.h"
 #include "http_head.h"
+#include "tls_origins.h"
 
 struct exchange;
+
+/* What became of the origin's certificate. */
+#define ORIGIN_VERIFIES(X) X(none) X(good) X(bad) X(off)
+enum origin_verify {
+#define X(name) ORIGIN_VERIFY_##name,
+	ORIGIN_VERIFIES(X)
+#undef X
+};
 
 enum { EXCHANGE_BODY_MAX = 64 * 1024 };  /* bytes of one call of body(), and of what is read at once */
 
@@ -19,6 +28,14 @@ struct exchange_facts {
 	int64_t connect_us, first_us;    /* -1: not reached */
 	uint64_t bytes_in, bytes_out;    /* payload */
 	int64_t status;                  /* -1: none */
+	/* TLS, of the last try */
+	struct slice tls;                /* version, static text; empty: plain, or no handshake was over */
+	struct slice tls_name;           /* what the certificate had to be for: of the configuration, or the request's */
+	enum origin_verify verify;
+	bool tls_resumed;
+	int64_t tls_us;                  /* handshake; -1: none was over */
+	int tls_alert;                   /* the origin's, that broke it off (RFC 8446 section 6); -1: none */
+	char tls_error[TLS_REASON_MAX];  /* why it failed; empty: it did not */
 };
 
 /* Calls into the user, all in the worker's thread and never from within exchange_start(). */
@@ -33,7 +50,7 @@ struct exchange_user {
 	bool (*body)(void *arg, struct slice bytes);
 	/* The end, once; nothing is called after it. END_complete: the answer was whole. Anything else: why not
 	 * (connect_refused, connect_timeout, origin_read_timeout, origin_send_timeout, origin_left, origin_invalid,
-	 * no_origin, internal); `head` may or may not have been called before. The exchange is freed after it returns. */
+	 * origin_tls_certificate, origin_tls_alert, origin_tls_invalid, no_origin, internal); `head` may or may not have been called before. The exchange is freed after it returns. */
 	void (*done)(void *arg, enum end end, const struct exchange_facts *facts);
 	/* The origin is ready for more of the request's content (only with content_length != 0): give it by
 	 * exchange_send(). Called when the connection stands, and after exchange_send() took less than it was given; between
@@ -49,6 +66,7 @@ struct exchange_request {
 	enum http_method method;
 	bool idempotent;                 /* may be sent again on another connection when nothing of an answer has come */
 	uint64_t content_length;         /* 0: none; UINT64_MAX: chunked, this side frames */
+	struct slice tls_name;           /* proxy_ssl_name of the location, expanded; borrowed: outlives the exchange and its facts */
 };
 
 /* Starts; never calls the user from within. */

@@ -4,6 +4,7 @@
  *   origin_pool.c   connections: making, idling, reuse, closing; read buffers; what a worker keeps of them
  *   origin_write.c  request head and content -> socket
  *   origin_read.c   socket -> heads and payload
+ *   origin_tls.c    the TLS handshake between connecting and the request; origin_session.c: sessions that are resumed
  *
  * Any call of the user may abort the exchange. So: whoever calls the user, directly or not, holds the exchange by
  * exchange_enter()/_leave() and looks at `over` afterwards before touching anything but the exchange's own memory. */
@@ -12,6 +13,8 @@
 
 #include "origin.h"
 #include "http_body.h"
+#include "origin_session.h"
+#include "transport.h"
 #include "upstream.h"
 
 enum {
@@ -27,8 +30,11 @@ enum {
 struct origin_conn {
 	struct io io;
 	struct timer timer;
+	struct transport transport; /* of io.fd */
+	struct tls_identity *identity; /* a reference; NULL: plain */
 	struct exchange *exchange;
 	struct upstream_place *place;
+	bool good_end; /* everything was sent and read: TLS says good-bye */
 	/* while idle */
 	struct upstream *upstream;
 	struct upstream_link by_place, by_upstream;
@@ -43,6 +49,7 @@ struct read_buffer {
 
 enum exchange_step { EXCHANGE_idle,
 	EXCHANGE_connecting,
+	EXCHANGE_handshake,
 	EXCHANGE_open };
 
 struct exchange {
@@ -63,6 +70,7 @@ struct exchange {
 	enum http_method method;
 	bool idempotent;
 	uint64_t content_length;
+	struct slice tls_name;
 	/* where it goes */
 	struct upstream *upstream;
 	struct upstream_pick pick; /* place NULL: none */
@@ -101,6 +109,7 @@ struct origin_pool {
 	struct exchange *exchanges;
 	struct read_buffer *buffers;
 	size_t buffer_count;
+	struct origin_sessions sessions;
 };
 
 /* origin.c */
@@ -121,6 +130,10 @@ void exchange_defer(struct exchange *ex);
 void exchange_settle(struct exchange *ex);
 void exchange_ready(struct worker *worker, struct io *io, uint32_t events);
 void exchange_timeout(struct worker *worker, struct timer *timer);
+/* The connection stands, with its TLS: the request may go. */
+void exchange_opened(struct exchange *ex);
+/* The server that was picked could not be asked: the next one, or the end. blamed: it is the server's fault. */
+void exchange_failed(struct exchange *ex, enum end end, bool blamed);
 /* The server that was asked has failed: why. */
 void exchange_blame(struct exchange *ex, enum end why);
 
@@ -136,12 +149,25 @@ static inline bool exchange_is_sent(const struct exchange *ex)
 }
 /* Sends what waits; asks the user for content. */
 void exchange_write(struct exchange *ex);
+/* The socket takes more: what TLS has kept goes first. */
+void exchange_flush(struct exchange *ex);
 
 /* origin_read.c */
 /* Reads from the socket and hands on. */
 void exchange_read(struct exchange *ex);
 /* Hands on what is in the buffer. False when reading must stop: paused, over, or on another connection by now. */
 bool exchange_take(struct exchange *ex);
+
+/* origin_tls.c */
+/* The socket is connected: a handshake begins; exchange_opened() or exchange_failed() follows. */
+void origin_tls_begin(struct exchange *ex);
+void origin_tls_go(struct exchange *ex);
+/* Whether the connection is of the kind that the exchange needs: plain, or of the same TLS identity and name. */
+bool origin_tls_fits(const struct exchange *ex, const struct origin_conn *conn);
+/* For the record of an exchange on a connection that was kept. */
+void origin_tls_reused(struct exchange *ex);
+/* Why a connection broke before an answer came: with TLS 1.3 an origin refuses a certificate only after the handshake. */
+enum end origin_tls_why_lost(struct exchange *ex);
 
 /* origin_pool.c */
 /* A fresh connection that is being made (END_complete; *ret_done: it is there already), or why not. */

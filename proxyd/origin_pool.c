@@ -41,6 +41,8 @@ void origin_conn_close(struct worker *worker, struct origin_conn **conn)
 	if (c->upstream)
 		idle_remove(c);
 	timer_clear(worker, &c->timer);
+	transport_release(&c->transport, c->good_end);
+	tls_identity_unref(&c->identity);
 	if (c->io.fd >= 0)
 		worker_io_close(worker, &c->io);
 	free(c);
@@ -83,7 +85,7 @@ enum end origin_conn_open(struct exchange *ex, bool *ret_done)
 		return end;
 	}
 	conn = must(calloc(1, sizeof *conn));
-	conn->io.fd = fd;
+	conn->io.fd = conn->transport.fd = fd;
 	conn->io.ready = exchange_ready;
 	conn->place = ex->pick.place;
 	conn->exchange = ex;
@@ -92,14 +94,26 @@ enum end origin_conn_open(struct exchange *ex, bool *ret_done)
 	return END_complete;
 }
 
-/* Whatever happens on an idle connection ends it: the origin closed it, or sent what nobody asked for, which must never be
+/* Silent, and open as far as this side knows. Tickets and new keys are TLS's own affair, and come when they like. */
+static bool conn_is_quiet(struct origin_conn *conn)
+{
+	struct transport *transport = &conn->transport;
+	bool pending = transport_has_pending(transport);
+	char byte;
+
+	if (!pending && recv(conn->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return true;
+	return transport->tls && transport_recv(transport, &byte, 1) < 0 && errno == EAGAIN && !transport_has_unsent(transport);
+}
+
+/* Whatever else happens on an idle connection ends it: the origin closed it, or sent what nobody asked for, which must never be
  * taken for the answer to a later request. */
 static void idle_ready(struct worker *worker, struct io *io, uint32_t events)
 {
 	struct origin_conn *conn = (struct origin_conn *)(void *)((char *)io - offsetof(struct origin_conn, io));
 
-	(void)events;
-	origin_conn_close(worker, &conn);
+	if ((events & (EPOLLERR | EPOLLHUP)) || !conn_is_quiet(conn))
+		origin_conn_close(worker, &conn);
 }
 
 static void idle_timeout(struct worker *worker, struct timer *timer)
@@ -109,22 +123,18 @@ static void idle_timeout(struct worker *worker, struct timer *timer)
 	origin_conn_close(worker, &conn);
 }
 
-/* Silent, and open as far as this side knows. */
-static bool conn_is_quiet(const struct origin_conn *conn)
-{
-	char byte;
-
-	return recv(conn->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-}
-
 bool origin_conn_reuse(struct exchange *ex)
 {
-	struct upstream_link *ring = &ex->pick.place->idle;
+	struct upstream_link *ring = &ex->pick.place->idle, *next;
+
 	/* The loop drops idle connections that stir, but not those that stirred in this very round: bytes that nobody asked for
 	 * would be taken for the answer to this request. One look for each reuse is what that costs. */
-	while (ring->next != ring) {
-		struct origin_conn *conn = LINK_CONN(ring->next, by_place);
+	for (struct upstream_link *link = ring->next; link != ring; link = next) {
+		struct origin_conn *conn = LINK_CONN(link, by_place);
 
+		next = link->next;
+		if (!origin_tls_fits(ex, conn))
+			continue;
 		if (!conn_is_quiet(conn)) {
 			origin_conn_close(ex->worker, &conn);
 			continue;
@@ -146,7 +156,7 @@ void origin_conn_keep(struct exchange *ex)
 	size_t most = ex->location->upstream->keepalive;
 	uint64_t timeout_us = ex->location->set.proxy_keepalive_timeout;
 
-	if (most == 0 || timeout_us == 0 || !upstream->named || !conn->place->named) {
+	if (most == 0 || timeout_us == 0 || !upstream->named || !conn->place->named || (transport_has_pending(&conn->transport) && !conn_is_quiet(conn))) {
 		origin_conn_close(worker, &ex->conn);
 		return;
 	}
@@ -212,6 +222,26 @@ static void ring_close(struct worker *worker, struct upstream_link *ring, size_t
 	}
 }
 
+static bool identity_is_named(const struct conf *conf, const struct tls_identity *identity)
+{
+	for (size_t i = 0; i < conf->tls_use_count; i++)
+		if (conf->tls_uses[i]->made == identity)
+			return true;
+	return false;
+}
+
+/* Closes what is of a TLS identity that the configuration does not have: its files, or lines, have changed. */
+static void identity_sweep(struct worker *worker, struct upstream_place *place, const struct conf *now)
+{
+	for (struct upstream_link *link = place->idle.next, *next; link != &place->idle; link = next) {
+		struct origin_conn *conn = LINK_CONN(link, by_place);
+
+		next = link->next;
+		if (conn->identity && !identity_is_named(now, conn->identity))
+			origin_conn_close(worker, &conn);
+	}
+}
+
 /* Closes what leads to places, or was kept for upstreams, that the configuration does not have (any more). */
 static void idle_sweep(struct worker *worker)
 {
@@ -234,6 +264,9 @@ void origins_reload(struct worker *worker, const struct conf *old, const struct 
 	(void)old;
 	upstreams_mark(all, now);
 	idle_sweep(worker);
+	for (size_t b = 0; b < UPSTREAM_BUCKETS; b++)
+		for (struct upstream_place *place = all->places[b]; place; place = place->next)
+			identity_sweep(worker, place, now);
 	upstreams_sweep(all);
 }
 
@@ -261,6 +294,7 @@ void origins_free(struct worker *worker)
 		free(pool->buffers);
 		pool->buffers = next;
 	}
+	origin_sessions_release(&pool->sessions);
 	free(pool);
 	worker->origins = NULL;
 }

@@ -137,8 +137,9 @@ static void read_ended(struct exchange *ex, int error)
 		exchange_lost(ex);
 		return;
 	}
-	/* Only a good-bye ends such a body; a reset may have eaten some of it. */
-	if (ex->body.framing == FRAMING_close && !ex->reset)
+	/* Only a good-bye ends such a body, over TLS one of TLS (RFC 8446 section 6.1): a reset may have eaten some of it, and
+	 * anybody on the way can send a FIN. */
+	if (ex->body.framing == FRAMING_close && !ex->reset && !transport_was_cut(&ex->conn->transport))
 		exchange_end(ex, END_complete);
 	else
 		exchange_end(ex, END_origin_left);
@@ -154,7 +155,7 @@ static ssize_t read_once(struct exchange *ex)
 	else if (ex->in_from == ex->in_used)
 		ex->in_from = ex->in_used = ex->in_seen = 0;
 	do
-		n = recv(ex->conn->io.fd, ex->buffer->bytes + ex->in_used, READ_BUFFER_SIZE - ex->in_used, 0);
+		n = transport_recv(&ex->conn->transport, ex->buffer->bytes + ex->in_used, READ_BUFFER_SIZE - ex->in_used);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return n;
@@ -184,9 +185,11 @@ static bool read_some(struct exchange *ex)
 		}
 		if (!exchange_take(ex))
 			return !ex->over;
-		if (ex->in_used < READ_BUFFER_SIZE)
+		if (ex->in_used < READ_BUFFER_SIZE && !transport_has_pending(&ex->conn->transport))
 			return true; /* the socket is empty; the loop will say when it is not */
 	}
+	if (transport_has_pending(&ex->conn->transport))
+		exchange_defer(ex); /* of that the loop says nothing */
 	return true;
 }
 

@@ -45,8 +45,9 @@ static void send_broke(struct exchange *ex, int error)
 /* Returns the bytes that went out; sets blocked when that was not all. */
 static size_t pieces_send(struct exchange *ex, const struct pieces *pieces)
 {
+	struct transport *transport = &ex->conn->transport;
 	struct iovec full[PIECE_COUNT];
-	struct msghdr message = { .msg_iov = full };
+	int count = 0;
 	size_t all = 0;
 	ssize_t n;
 
@@ -54,13 +55,13 @@ static size_t pieces_send(struct exchange *ex, const struct pieces *pieces)
 		if (pieces->piece[i].iov_len == 0)
 			continue;
 		all += pieces->piece[i].iov_len;
-		full[message.msg_iovlen++] = pieces->piece[i];
+		full[count++] = pieces->piece[i];
 	}
 	if (all == 0)
 		return 0;
 	do /* most often one piece, the head: the plain call is cheaper */
-		n = message.msg_iovlen == 1 ? send(ex->conn->io.fd, full[0].iov_base, all, MSG_NOSIGNAL)
-					    : sendmsg(ex->conn->io.fd, &message, MSG_NOSIGNAL);
+		n = count == 1 && !transport->tls ? send(transport->fd, full[0].iov_base, all, MSG_NOSIGNAL)
+						  : transport_sendv(transport, full, count);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
 		send_broke(ex, errno);
@@ -68,7 +69,7 @@ static size_t pieces_send(struct exchange *ex, const struct pieces *pieces)
 	}
 	if (n < 0)
 		n = 0;
-	ex->blocked = (size_t)n < all;
+	ex->blocked = (size_t)n < all || transport_has_unsent(transport);
 	return (size_t)n;
 }
 
@@ -159,6 +160,19 @@ void exchange_write(struct exchange *ex)
 	if (!ex->send_over && !ex->blocked && !exchange_is_flushed(ex))
 		send_once(ex, (struct slice){ "", 0 }, false);
 	exchange_settle(ex);
+}
+
+void exchange_flush(struct exchange *ex)
+{
+	struct transport *transport = &ex->conn->transport;
+
+	if (!transport_flush(transport))
+		send_broke(ex, errno);
+	ex->blocked = ex->blocked && transport_has_unsent(transport);
+	if (transport_has_unsent(transport))
+		exchange_settle(ex);
+	else
+		exchange_write(ex);
 }
 
 size_t exchange_send(struct exchange *ex, struct slice bytes, bool last)

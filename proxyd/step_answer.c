@@ -70,6 +70,16 @@ static void use_rule(struct request *r, struct text *block)
 	}
 }
 
+/* What tls_alert_received has besides (RFC 9209 section 2.3.13). */
+static struct slice alert_of(struct request *r)
+{
+	int alert = r->facts.tls_alert;
+
+	if (r->log.end != END_origin_tls_alert || alert < 0)
+		return SLICE("");
+	return arena_printf(&r->arena, "; alert-id=%d; alert-message=%.*s", alert, SLICE_ARG(tls_alert_name(alert).len ? tls_alert_name(alert) : SLICE("unknown")));
+}
+
 enum step step_answer(struct request *r)
 {
 	struct text block;
@@ -111,7 +121,8 @@ enum step step_answer(struct request *r)
 		text_add_field(&block, SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
 	struct slice error = proxy_status_error((enum end)r->log.end, (enum refusal)r->log.refusal);
 	if (error.len && !by_rule)
-		text_add_field(&block, SLICE("Proxy-Status"), arena_printf(&r->arena, "%.*s; error=%.*s", SLICE_ARG(daemon_self(r->worker->daemon)), SLICE_ARG(error)));
+		text_add_field(&block, SLICE("Proxy-Status"), arena_printf(&r->arena, "%.*s; error=%.*s%.*s", SLICE_ARG(daemon_self(r->worker->daemon)), SLICE_ARG(error),
+			SLICE_ARG(alert_of(r))));
 	/* Nobody may keep an error of ours but for as long as it lasts. */
 	if (r->own_status >= 400 || r->log.cache == VERDICT_purge)
 		text_add_field(&block, SLICE("Cache-Control"), SLICE("no-store"));

@@ -182,6 +182,7 @@ static struct exchange_request exchange_of(struct request *r)
 		.location = r->location, .method = r->head.method, .head = request_origin_head(r),
 		.idempotent = http_method_is_safe(r->head.method),
 		.content_length = request_origin_length(r),
+		.tls_name = r->location->origin_https ? request_expand(r, &r->location->origin_tls.name) : SLICE(""),
 	};
 }
 

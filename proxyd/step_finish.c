@@ -26,6 +26,11 @@ static void log_fetch(struct request *r)
 {
 	const struct exchange_facts *facts = &r->facts;
 	struct logline *log = &r->log;
+	static const struct slice verifies[] = {
+#define X(name) [ORIGIN_VERIFY_##name] = ORIGIN_VERIFY_##name == ORIGIN_VERIFY_none ? SLICE("") : SLICE(#name),
+		ORIGIN_VERIFIES(X)
+#undef X
+	};
 
 	if (!r->fetch_started)
 		return;
@@ -36,6 +41,12 @@ static void log_fetch(struct request *r)
 	log->origin_first_us = facts->first_us;
 	log->origin_in = facts->bytes_in;
 	log->origin_out = facts->bytes_out;
+	log->origin_tls = facts->tls;
+	log->origin_tls_us = facts->tls_us;
+	log->origin_tls_resumed = facts->tls_resumed;
+	log->origin_name = facts->tls_name;
+	log->origin_verify = verifies[facts->verify];
+	log->origin_tls_error = slice_str(facts->tls_error);
 }
 
 enum step step_finish(struct request *r)

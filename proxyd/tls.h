@@ -57,8 +57,8 @@ struct tls {
 	size_t out_pos, out_len;
 	uint64_t first_us, ready_us;             /* monotonic */
 	uint64_t sent_us, sent_bytes;            /* last sending; since the last pause */
-	unsigned long error;                     /* OpenSSL's, of a failed handshake */
-	/* a client's handshake, as long as it is under way */
+	unsigned long error;                     /* OpenSSL's: why the handshake, or reading, failed */
+	/* with an origin: `owner` is the connection; a client's handshake, as long as it is under way */
 	struct tls_front *front;
 	const struct conf_listen *listen;
 	struct cert_wait *wait;                  /* for certificates that are being loaded */
@@ -80,6 +80,10 @@ void tls_say_end(struct tls *tls);
 struct transport_facts tls_facts(const struct tls *tls);
 /* tls_hello.c: a certificate that is being loaded for it is not waited for any more. */
 void tls_forget_wait(struct tls *tls);
+
+/* tls_context.c: the lowest and the highest of CONF_TLS_ bits, as OpenSSL has them; 0: what is good today. */
+struct tls_versions { int lowest, highest; };
+struct tls_versions tls_versions(unsigned protocols);
 
 /* tls_queue.c: the handshakes of a worker. */
 void tls_worker_make(struct worker *worker);

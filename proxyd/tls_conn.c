@@ -151,6 +151,9 @@ void tls_free(struct tls **tls)
 	*tls = NULL;
 	tls_leave(t);
 	tls_forget_wait(t);
+	/* A session whose connection did not say good-bye is none any more, for OpenSSL; whether ours is, is for us to say. */
+	if (t->ssl && !SSL_is_server(t->ssl))
+		SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
 	free(t->early_in);
 	free(t->in);
@@ -290,6 +293,8 @@ static bool read_failed(struct tls *tls, int got, bool *asked, size_t most)
 		return feed_more(tls, most);
 	}
 	errno = EPROTO;
+	if (error == SSL_ERROR_SSL)
+		tls->error = ERR_peek_error();
 	if (error == SSL_ERROR_ZERO_RETURN) {
 		tls->end_seen = true;
 		errno = 0;

@@ -12,15 +12,13 @@ static const char default_suites[] = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY13
 static const char default_curves[] = "X25519:P-256:P-384";
 enum { EARLY_DATA_MAX = 16384 };
 
-struct versions { int lowest, highest; };
-
-static struct versions versions_of(const struct conf_tls *tls)
+struct tls_versions tls_versions(unsigned protocols)
 {
 	static const struct { unsigned bit; int version; } all[] = {
 		{ CONF_TLS_1_0, TLS1_VERSION }, { CONF_TLS_1_1, TLS1_1_VERSION }, { CONF_TLS_1_2, TLS1_2_VERSION }, { CONF_TLS_1_3, TLS1_3_VERSION },
 	};
-	unsigned bits = tls->protocols ? tls->protocols : CONF_TLS_1_2 | CONF_TLS_1_3;
-	struct versions versions = { 0, 0 };
+	unsigned bits = protocols ? protocols : CONF_TLS_1_2 | CONF_TLS_1_3;
+	struct tls_versions versions = { 0, 0 };
 
 	for (size_t i = 0; i < COUNT_OF(all); i++) {
 		if (!(bits & all[i].bit))
@@ -51,7 +49,7 @@ static int verify_later(int good, X509_STORE_CTX *store)
 
 void tls_context_apply(SSL *ssl, const struct conf_server *server)
 {
-	struct versions versions = versions_of(&server->tls);
+	struct tls_versions versions = tls_versions(server->tls.protocols);
 	const uint64_t mine = SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_TICKET;
 	char curves[256];
 
@@ -195,7 +193,7 @@ static bool set_certs(SSL_CTX *ctx, struct cert *const *certs, size_t count, cha
 SSL_CTX *tls_context_make(const struct tls_shared *shared, const struct conf_server *server, struct cert *const *certs, size_t count, char why[CERT_WHY_MAX])
 {
 	const struct conf_tls *tls = &server->tls;
-	struct versions versions = versions_of(tls);
+	struct tls_versions versions = tls_versions(tls->protocols);
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
 	snprintf(why, CERT_WHY_MAX, "no memory for a TLS context");

@@ -44,3 +44,7 @@ COUNTER(coded,               r->coding.len > 0,                           "Answe
 COUNTER(compressed,          r->compressed,                               "Answers whose bytes had to be compressed for the one request.")
 COUNTER(coded_bytes_plain,   r->coding.len && r->plain_bytes > 0 ? (uint64_t)r->plain_bytes : 0, "Body bytes of coded answers before the coding.")
 COUNTER(coded_bytes_out,     r->coding.len ? r->body_out : 0,             "Body bytes of coded answers as sent.")
+COUNTER(origin_tls_handshakes_full, r->origin_tls_us >= 0 && !r->origin_tls_resumed, "TLS handshakes with origins that made a new session.")
+COUNTER(origin_tls_handshakes_resumed, r->origin_tls_us >= 0 && r->origin_tls_resumed, "TLS handshakes with origins that resumed a session.")
+COUNTER(origin_tls_handshakes_failed, r->end == END_origin_tls_certificate || r->end == END_origin_tls_alert || r->end == END_origin_tls_invalid, "Requests that ended with a failed TLS handshake with the origin.")
+COUNTER(origin_unverified,   slice_eq(r->origin_verify, SLICE("off")),    "Requests answered by origins that nobody verified.")

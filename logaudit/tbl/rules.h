@@ -114,7 +114,7 @@ RULE(log_gap, "log-gap", warning, "node worker seq lost",
 	"a full disk, a full ring, a file that was not given, or removed lines",
 	"give all files of the rotated set; look for a full disk at the times around the lines named")
 RULE(metrics_disagree, "metrics-disagree", error,
-	"node worker seq status cache tier stored nostore req_bytes body_out head_out origin_tries origin_in origin_out end disk_late tls tls_us tls_resumed coding compressed plain_bytes",
+	"node worker seq status cache tier stored nostore req_bytes body_out head_out origin_tries origin_in origin_out end disk_late tls tls_us tls_resumed coding compressed plain_bytes origin_tls_us origin_tls_resumed origin_verify",
 	"The counters of the metrics page are not what the lines since the last start add up to (`logaudit metrics`).",
 	"lines are missing, the scrape was taken at another time than the log ends, or one of the two lies",
 	"scrape while no requests run, give all files since the start, and compare again")
