@@ -27,7 +27,7 @@ static void log_fetch(struct request *r)
 	const struct exchange_facts *facts = &r->facts;
 	struct logline *log = &r->log;
 	static const struct slice verifies[] = {
-#define X(name) [ORIGIN_VERIFY_##name] = ORIGIN_VERIFY_##name == ORIGIN_VERIFY_none ? SLICE("") : SLICE(#name),
+#define X(name) [ORIGIN_VERIFY_##name] = { #name, sizeof(#name) - 1 },
 		ORIGIN_VERIFIES(X)
 #undef X
 	};
@@ -45,7 +45,7 @@ static void log_fetch(struct request *r)
 	log->origin_tls_us = facts->tls_us;
 	log->origin_tls_resumed = facts->tls_resumed;
 	log->origin_name = facts->tls_name;
-	log->origin_verify = verifies[facts->verify];
+	log->origin_verify = facts->verify == ORIGIN_VERIFY_none ? SLICE("") : verifies[facts->verify];
 	log->origin_tls_error = slice_str(facts->tls_error);
 }
 
