@@ -90,6 +90,17 @@ void origin_tls_reused(struct exchange *ex)
 
 /* ---- the handshake ---- */
 
+/* Only writes down what is wrong: the certificate itself is gone when the handshake has failed. */
+static int verified(int good, X509_STORE_CTX *store)
+{
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	const struct origin_conn *conn = tls_of(ssl)->owner;
+
+	if (!good)
+		tls_verify_reason(store, conn->exchange->facts.tls_error);
+	return good;
+}
+
 static bool is_address(const char *name)
 {
 	unsigned char bytes[16];
@@ -107,6 +118,8 @@ static bool name_use(const struct exchange *ex, SSL *ssl, const char *name)
 	X509_VERIFY_PARAM_set_time(param, ex->worker->wall_us / 1000000);
 	if (identity->verify)
 		good = *name && (address ? X509_VERIFY_PARAM_set1_ip_asc(param, name) : X509_VERIFY_PARAM_set1_host(param, name, 0)) == 1;
+	if (identity->verify)
+		SSL_set_verify(ssl, SSL_VERIFY_PEER, verified);
 	if (good && identity->server_name && *name && !address)  /* RFC 6066 section 3: no addresses */
 		good = SSL_set_tlsext_host_name(ssl, name) == 1;
 	ERR_clear_error();
@@ -188,7 +201,7 @@ void origin_tls_go(struct exchange *ex)
 		worker_io_arm(ex->worker, &ex->conn->io, EPOLLIN | (transport_has_unsent(transport) ? EPOLLOUT : 0));
 		break;
 	case TRANSPORT_FAILED:
-		why = tls_origin_failure(transport->tls->ssl, transport->tls->error, true, ex->facts.tls_error, &ex->facts.tls_alert);
+		why = tls_origin_failure(transport->tls->error, true, ex->facts.tls_error, &ex->facts.tls_alert);
 		failed(ex, why);
 		break;
 	}
@@ -197,7 +210,7 @@ void origin_tls_go(struct exchange *ex)
 enum end origin_tls_why_lost(struct exchange *ex)
 {
 	const struct tls *tls = ex->conn ? ex->conn->transport.tls : NULL;
-	enum end why = tls && tls->error ? tls_origin_failure(tls->ssl, tls->error, false, ex->facts.tls_error, &ex->facts.tls_alert) : END_complete;
+	enum end why = tls && tls->error ? tls_origin_failure(tls->error, false, ex->facts.tls_error, &ex->facts.tls_alert) : END_complete;
 
 	if (why == END_complete)
 		return END_origin_left;

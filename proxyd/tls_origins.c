@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -430,7 +431,7 @@ static void told(struct conf_pos pos, const char *why)
 	fclose(out);
 	if (len && text[len - 1] == '\n')
 		text[len - 1] = '\0';
-	diag(DIAG_error, "%s", must(text));
+	diag(DIAG_error, "%s", text);
 	free(text);
 }
 

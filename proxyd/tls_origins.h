@@ -33,9 +33,11 @@ struct tls_identity *tls_identity_ref(struct tls_identity *identity);
 void tls_identity_unref(struct tls_identity **identity);         /* NULL is fine; any thread */
 
 /* tls_reason.c. Why a handshake with an origin, or reading before its answer, failed: one of the three ends origin_tls_*, or
- * END_complete when it was not TLS that failed. reason: a sentence; *ret_alert: the number of an alert that was received, else
- * -1. */
-enum end tls_origin_failure(const SSL *ssl, unsigned long error, bool handshaking, char reason[TLS_REASON_MAX], int *ret_alert);
+ * END_complete when it was not TLS that failed. reason: a sentence, left alone when it is the certificate: tls_verify_reason() has given it.
+ * *ret_alert: the number of an alert that was received, else -1. */
+enum end tls_origin_failure(unsigned long error, bool handshaking, char reason[TLS_REASON_MAX], int *ret_alert);
+/* What is wrong with a certificate that is being verified. */
+void tls_verify_reason(X509_STORE_CTX *store, char out[TLS_REASON_MAX]);
 /* "handshake_failure"; empty: not in the registry. Pure. */
 struct slice tls_alert_name(int alert);
 

@@ -69,24 +69,24 @@ static void issuer_text(const X509 *cert, char out[TLS_REASON_MAX])
 	snprintf(out, TLS_REASON_MAX, "unknown issuer '%s'", name);
 }
 
-/* What is wrong with the certificate, in the words of people; OpenSSL's for what is rare. */
-static void verify_text(const SSL *ssl, char out[TLS_REASON_MAX])
+void tls_verify_reason(X509_STORE_CTX *store, char out[TLS_REASON_MAX])
 {
-	const X509 *cert = SSL_get0_peer_certificate(ssl);
-	long result = SSL_get_verify_result(ssl);
+	const X509 *cert = X509_STORE_CTX_get_current_cert(store);
+	const char *whose = X509_STORE_CTX_get_error_depth(store) > 0 ? "an issuer's certificate" : "the certificate";
+	int error = X509_STORE_CTX_get_error(store);
 	char date[32];
 
-	switch (result) {
+	switch (error) {
 	case X509_V_ERR_HOSTNAME_MISMATCH: case X509_V_ERR_IP_ADDRESS_MISMATCH:
 		names_text(cert, out);
 		break;
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 		date_text(cert ? X509_get0_notAfter(cert) : NULL, date);
-		snprintf(out, TLS_REASON_MAX, "the certificate, or one of its issuers, has expired (its own end:%s)", date);
+		snprintf(out, TLS_REASON_MAX, "%s expired at%s", whose, date);
 		break;
 	case X509_V_ERR_CERT_NOT_YET_VALID:
 		date_text(cert ? X509_get0_notBefore(cert) : NULL, date);
-		snprintf(out, TLS_REASON_MAX, "the certificate, or one of its issuers, is not valid yet (its own begin:%s)", date);
+		snprintf(out, TLS_REASON_MAX, "%s is not valid before%s", whose, date);
 		break;
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT: case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY: case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
@@ -96,16 +96,16 @@ static void verify_text(const SSL *ssl, char out[TLS_REASON_MAX])
 		snprintf(out, TLS_REASON_MAX, "the certificate is signed by itself, and not in proxy_ssl_trusted_certificate");
 		break;
 	case X509_V_ERR_CERT_REVOKED:
-		snprintf(out, TLS_REASON_MAX, "the certificate, or one of its issuers, is revoked (proxy_ssl_crl)");
+		snprintf(out, TLS_REASON_MAX, "%s is revoked (proxy_ssl_crl)", whose);
 		break;
 	case X509_V_ERR_UNABLE_TO_GET_CRL:
-		snprintf(out, TLS_REASON_MAX, "proxy_ssl_crl has no list of an issuer in the chain");
+		snprintf(out, TLS_REASON_MAX, "proxy_ssl_crl has no list of the issuer of %s", whose);
 		break;
 	case X509_V_ERR_CRL_HAS_EXPIRED:
 		snprintf(out, TLS_REASON_MAX, "a list of proxy_ssl_crl has expired");
 		break;
 	default:
-		snprintf(out, TLS_REASON_MAX, "%s", X509_verify_cert_error_string(result));
+		snprintf(out, TLS_REASON_MAX, "%s", X509_verify_cert_error_string(error));
 	}
 }
 
@@ -125,7 +125,7 @@ static void protocol_text(unsigned long error, char out[TLS_REASON_MAX])
 	}
 }
 
-enum end tls_origin_failure(const SSL *ssl, unsigned long error, bool handshaking, char reason[TLS_REASON_MAX], int *ret_alert)
+enum end tls_origin_failure(unsigned long error, bool handshaking, char reason[TLS_REASON_MAX], int *ret_alert)
 {
 	int number = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
 
@@ -137,10 +137,8 @@ enum end tls_origin_failure(const SSL *ssl, unsigned long error, bool handshakin
 	}
 	if (!handshaking)
 		return END_complete;
-	if (number == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-		verify_text(ssl, reason);
+	if (number == SSL_R_CERTIFICATE_VERIFY_FAILED)
 		return END_origin_tls_certificate;
-	}
 	if (error)
 		protocol_text(error, reason);
 	else

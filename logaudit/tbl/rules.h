@@ -89,6 +89,10 @@ RULE(origin_failing, "origin-failing", warning, "origin_tries origin_status end 
 	"At least one in twenty requests to an origin failed, 20 or more, in at least three different minutes.",
 	"the origin is down, overloaded or broken",
 	"see the origin's error log at the times of the lines named")
+RULE(origin_unverified, "origin-unverified", warning, "origin_verify origin_name origin host",
+	"Answers came over TLS from an origin whose certificate nobody verified: anybody on the way could have answered, and read the requests.",
+	"`proxy_ssl_verify off` is written where these requests are served",
+	"remove it; for a certificate that the system does not know write `proxy_ssl_trusted_certificate FILE`, for another name `proxy_ssl_name NAME`")
 RULE(origin_unbalanced, "origin-unbalanced", warning, "origin_tries origin_first_us origin host",
 	"Of several servers of one host, one takes at least four times as long as another.",
 	"one server is overloaded, cold or differently built",
