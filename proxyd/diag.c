@@ -169,3 +169,16 @@ bool diag_limited(struct diag_limit *limit, uint64_t now_us, uint64_t *ret_count
 	*ret_count = atomic_exchange(&limit->count, 0);
 	return true;
 }
+
+void diag_lines(enum diag_level level, char *text)
+{
+	char *rest = text, *line;
+
+	if (diag_is_stderr()) {
+		fputs(text, stderr);
+		return;
+	}
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			diag(level, "%s", line);
+}

@@ -38,4 +38,7 @@ void diag(enum diag_level level, const char *format, ...);
 struct diag_limit { atomic_uint_fast64_t last_us, count; };
 bool diag_limited(struct diag_limit *limit, uint64_t now_us, uint64_t *ret_count);
 
+/* Messages of a configuration, several lines: to stderr as they are, into a file each line by itself. Changes the text. */
+void diag_lines(enum diag_level level, char *text);
+
 #endif

@@ -144,20 +144,6 @@ static int signal_wait(int fd, int other, int ms)
 	return (int)info.ssi_signo;
 }
 
-/* Errors of a configuration go where the other messages go, each line by itself. */
-static void tell_messages(char *text, enum diag_level level)
-{
-	char *rest = text, *line;
-
-	if (diag_is_stderr()) {
-		fputs(text, stderr);
-		return;
-	}
-	while ((line = strsep(&rest, "\n")))
-		if (*line)
-			diag(level, "%s", line);
-}
-
 static void reload(struct daemon *daemon, const struct arguments *args)
 {
 	char *text = NULL;
@@ -174,7 +160,7 @@ static void reload(struct daemon *daemon, const struct arguments *args)
 	messages = must(open_memstream(&text, &size));
 	conf = load(args, messages);
 	CHECK(fclose(messages) == 0);
-	tell_messages(text, conf ? DIAG_notice : DIAG_error);
+	diag_lines(conf ? DIAG_notice : DIAG_error, text);
 	free(text);
 	ok = conf && daemon_reload(daemon, conf);
 	if (ok)

@@ -429,10 +429,13 @@ static void told(struct conf_pos pos, const char *why)
 
 	conf_complain(pos, why, out);
 	fclose(out);
-	if (len && text[len - 1] == '\n')
-		text[len - 1] = '\0';
-	diag(DIAG_error, "%s", text);
+	diag_lines(DIAG_error, text);
 	free(text);
+}
+
+static bool same_place(const struct conf_pos *a, const struct conf_pos *b)
+{
+	return a->line == b->line && a->col == b->col && strcmp(a->file, b->file) == 0;
 }
 
 static void release(void *made)
@@ -445,6 +448,7 @@ static void release(void *made)
 bool tls_origins_make(struct conf *conf)
 {
 	struct making making = { NULL, "" };
+	struct conf_pos before = { "", 0, 0 };
 	bool good = true;
 
 	conf->tls_use_free = release;
@@ -455,8 +459,8 @@ bool tls_origins_make(struct conf *conf)
 
 		if (!identity)
 			identity = identity_keep(&making, location);
-		if (!identity)
-			told(parts.pos, making.why);
+		if (!identity && !same_place(&parts.pos, &before))      /* one line may be inherited by many */
+			told(before = parts.pos, making.why);
 		cert_unref(&parts.cert);
 		conf->tls_uses[i]->made = identity;
 		good &= identity != NULL;
