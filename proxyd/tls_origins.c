@@ -421,21 +421,29 @@ static struct tls_identity *identity_keep(struct making *making, const struct co
 	return identity;
 }
 
-static void told(struct conf_pos pos, const char *why)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = must(open_memstream(&text, &len));
-
-	conf_complain(pos, why, out);
-	fclose(out);
-	diag_lines(DIAG_error, text);
-	free(text);
-}
+/* Places that have been complained about: one line may be inherited by many. */
+struct wrong { struct conf_pos *places; size_t count; };
 
 static bool same_place(const struct conf_pos *a, const struct conf_pos *b)
 {
 	return a->line == b->line && a->col == b->col && strcmp(a->file, b->file) == 0;
+}
+
+static void tell(struct wrong *wrong, struct conf_pos pos, const char *why)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out;
+
+	for (size_t i = 0; i < wrong->count; i++)
+		if (same_place(&wrong->places[i], &pos))
+			return;
+	wrong->places[wrong->count++] = pos;
+	out = must(open_memstream(&text, &len));
+	conf_complain(pos, why, out);
+	fclose(out);
+	diag_lines(DIAG_error, text);
+	free(text);
 }
 
 static void release(void *made)
@@ -448,7 +456,7 @@ static void release(void *made)
 bool tls_origins_make(struct conf *conf)
 {
 	struct making making = { NULL, "" };
-	struct conf_pos before = { "", 0, 0 };
+	struct wrong wrong = { must(calloc(conf->tls_use_count + 1, sizeof(struct conf_pos))), 0 };
 	bool good = true;
 
 	conf->tls_use_free = release;
@@ -459,12 +467,13 @@ bool tls_origins_make(struct conf *conf)
 
 		if (!identity)
 			identity = identity_keep(&making, location);
-		if (!identity && !same_place(&parts.pos, &before))      /* one line may be inherited by many */
-			told(before = parts.pos, making.why);
+		if (!identity)
+			tell(&wrong, parts.pos, making.why);
 		cert_unref(&parts.cert);
 		conf->tls_uses[i]->made = identity;
 		good &= identity != NULL;
 	}
+	free(wrong.places);
 	while (making.pems) {
 		struct pem *next = making.pems->next;
 

@@ -4,6 +4,7 @@ import ipaddress
 import os
 import socket
 import ssl
+import tempfile
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -152,3 +153,60 @@ def tls_records(daemon, count):
     got = [r for r in daemon.all_records() if r['rec'] == 'tls']
     assert len(got) == count, got
     return got
+
+
+class TlsOrigin(harness.Origin):
+    """As harness.Origin, over TLS. The handler ends a connection by conn.good_bye() (close_notify) or conn.close() (a cut).
+    .hellos has the name that each handshake asked for, .failed what became of those that failed; conn.sock is the SSLSocket."""
+
+    def __init__(self, cert, handler=None, low=None, high=None, client_ca=None, chain=None, **kw):
+        self.ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.hellos, self.failed = [], []
+        self.use(cert, chain)
+        if low:
+            self.ctx.minimum_version = low
+        if high:
+            self.ctx.maximum_version = high
+        if client_ca:
+            self.ctx.verify_mode = ssl.CERT_REQUIRED
+            self.ctx.load_verify_locations(cadata=client_ca.cert.public_bytes(PEM).decode())
+        self.ctx.sni_callback = lambda sock, name, ctx: self.hellos.append(name)
+        super().__init__(handler, **kw)
+
+    def use(self, cert, chain=None):
+        """From now on this certificate is shown."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, 'origin.pem')
+            put(path, (chain or cert.pem()) + cert.key_pem())
+            self.ctx.load_cert_chain(path)
+
+    def serve(self, conn):
+        conn.sock.settimeout(60)
+        try:
+            conn.sock = self.ctx.wrap_socket(conn.sock, server_side=True, suppress_ragged_eofs=False)
+        except (OSError, ValueError) as failure:
+            with self.changed:
+                self.failed.append(str(failure))
+                self.changed.notify_all()
+            conn.close()
+            return
+        conn.good_bye = lambda: self.good_bye(conn)
+        super().serve(conn)
+
+    @staticmethod
+    def good_bye(conn):
+        conn.sock = conn.sock.unwrap()
+        conn.close()
+
+    def wait_failed(self):
+        harness.until('failed handshake at the origin', lambda: self.failed)
+
+
+def crl(ca, *revoked):
+    """A list of the CA's revoked certificates, in PEM."""
+    now = datetime.datetime.utcnow().replace(microsecond=0)
+    build = (x509.CertificateRevocationListBuilder().issuer_name(ca.cert.subject)
+             .last_update(now - datetime.timedelta(days=1)).next_update(now + datetime.timedelta(days=9)))
+    for cert in revoked:
+        build = build.add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(cert.cert.serial_number).revocation_date(now).build())
+    return build.sign(ca.key, hashes.SHA256()).public_bytes(PEM)
