@@ -1,6 +1,7 @@
 /* Why TLS with an origin failed, in words that name the cure's place. */
 #include "tls_origins.h"
 
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -44,15 +45,16 @@ static void names_text(const X509 *cert, char out[TLS_REASON_MAX])
 	*out = '\0';
 	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
 		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-		char *address = NULL;
+		const ASN1_OCTET_STRING *ip = name->type == GEN_IPADD ? name->d.iPAddress : NULL;
+		int family = ip && ASN1_STRING_length(ip) == 4 ? AF_INET : AF_INET6;
+		char address[INET6_ADDRSTRLEN];
 
 		if (name->type == GEN_DNS)
 			add(out, before, (const char *)ASN1_STRING_get0_data(name->d.dNSName), (size_t)ASN1_STRING_length(name->d.dNSName));
-		else if (name->type == GEN_IPADD && (address = i2s_ASN1_OCTET_STRING(NULL, name->d.iPAddress)))
+		else if (ip && (family == AF_INET || ASN1_STRING_length(ip) == 16) && inet_ntop(family, ASN1_STRING_get0_data(ip), address, sizeof(address)))
 			add(out, before, address, strlen(address));
 		else
 			continue;
-		OPENSSL_free(address);
 		before = ", ";
 	}
 	GENERAL_NAMES_free(names);

@@ -210,3 +210,8 @@ def crl(ca, *revoked):
     for cert in revoked:
         build = build.add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(cert.cert.serial_number).revocation_date(now).build())
     return build.sign(ca.key, hashes.SHA256()).public_bytes(PEM)
+
+
+def free_port():
+    with socket.create_server(('127.0.0.1', 0)) as sock:
+        return sock.getsockname()[1]
