@@ -7,6 +7,7 @@
 #include "../../conf/check.h"
 #include "../../proxyd/cert.h"
 #include "../../proxyd/tls_front.h"
+#include "../../proxyd/tls_origins.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,6 +31,22 @@ static bool openssl_has(const GENERAL_NAMES *names, struct slice name)
 	return false;
 }
 
+/* What an origin shows is told in words. */
+static void tell(X509 *cert)
+{
+	static const int errors[] = { X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT };
+	X509_STORE_CTX *store = must(X509_STORE_CTX_new());
+	char out[TLS_REASON_MAX];
+
+	X509_STORE_CTX_set_current_cert(store, cert);
+	for (size_t i = 0; i < COUNT_OF(errors); i++) {
+		X509_STORE_CTX_set_error(store, errors[i]);
+		tls_verify_reason(store, out);
+		CHECK(strnlen(out, TLS_REASON_MAX) > 0 && strnlen(out, TLS_REASON_MAX) < TLS_REASON_MAX);
+	}
+	X509_STORE_CTX_free(store);
+}
+
 static void compare(const uint8_t *data, size_t size, const struct cert_brief *brief)
 {
 	X509 *cert = d2i_X509(NULL, &data, (long)size);
@@ -43,6 +60,8 @@ static void compare(const uint8_t *data, size_t size, const struct cert_brief *b
 	if (cert && ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1)
 		CHECK(timegm(&tm) == brief->not_after_s || tm.tm_sec == 60);
 	GENERAL_NAMES_free(known);
+	if (cert)
+		tell(cert);
 	X509_free(cert);
 	ERR_clear_error();
 }

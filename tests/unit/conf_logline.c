@@ -187,7 +187,6 @@ static void an_empty_record_and_the_header_have_every_column(void **state)
 	len = logline_write_header(out);
 	assert_true(slice_starts(slice_make(out, len), SLICE("rec/1,t_us,node,")));
 	assert_non_null(memmem(out, len, ",agent,", 7));
-	assert_true(slice_eq(slice_make(out + len - 9, 9), SLICE(",uncoded\n")));
 	for (size_t i = 0; i < len; i++) commas += out[i] == ',';
 	assert_int_equal(commas, LOG_FIELD_COUNT - 1);
 

@@ -204,6 +204,26 @@ static void answers_that_break_off_are_reported(void **state)
 	reported(line, 50, MINUTE, RULE_short_body, -1, "clients that leave");
 }
 
+/* ---- origin-unverified ---- */
+
+static void origins_that_nobody_verified_are_reported(void **state)
+{
+	struct logline line = log_request(VERDICT_miss, "a.example", "/");
+
+	(void)state;
+	line.origin = SLICE("10.0.0.1:443");
+	line.origin_tries = 1;
+	line.origin_tls = SLICE("TLSv1.3");
+	line.origin_verify = SLICE("off");
+	reported(line, 1, 0, RULE_origin_unverified, SEVERITY_warning, "one is enough");
+	line.origin_verify = SLICE("good");
+	reported(line, 50, 0, RULE_origin_unverified, -1, "verified");
+	line.origin_verify = SLICE("bad");
+	reported(line, 50, 0, RULE_origin_unverified, -1, "not asked");
+	line.origin_verify = line.origin_tls = SLICE("");
+	reported(line, 50, 0, RULE_origin_unverified, -1, "plain");
+}
+
 /* ---- stampede ---- */
 
 /* Fetches that begin 100 us after one another and end after `took`. */
@@ -251,6 +271,7 @@ int main(void)
 		cmocka_unit_test(time_outs_are_named),
 		cmocka_unit_test(races_on_reused_connections_are_reported),
 		cmocka_unit_test(answers_that_break_off_are_reported),
+		cmocka_unit_test(origins_that_nobody_verified_are_reported),
 		cmocka_unit_test(a_herd_is_reported),
 	};
 
