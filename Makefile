@@ -10,7 +10,7 @@
 #   make fuzz       each fuzz target for a short time (FUZZ_SECONDS=10)
 #   make bench      requests per CPU-second beside nginx and haproxy; and every request counted
 #   make bench-cold  hits in memory beside reads of a slow disk, in little memory
-#   make bench-tls  over TLS beside nginx and haproxy: hits, full and resumed handshakes, memory of idle connections
+#   make bench-tls  over TLS beside nginx and haproxy: hits, full and resumed handshakes, memory of idle connections, answers that pass from a TLS origin
 #   make bench-compress  sizes of a real site by coding, and a compressed page beside nginx (SITE=/usr/share/doc)
 #   make bench-store  the store beside the disk itself: filling, full, hits (STORE_MB=2048)
 #   make bench-policy hit ratios of the eviction policies on traces, against the best possible (about a minute)
@@ -146,6 +146,7 @@ bench-tls: all $(OUT)/bench/handshakes
 	OUT=$(OUT) TLS=on LOAD=full bash tests/bench/hit.sh
 	OUT=$(OUT) TLS=on LOAD=resumed bash tests/bench/hit.sh
 	OUT=$(OUT) TLS=on LOAD=idle bash tests/bench/hit.sh
+	OUT=$(OUT) ORIGIN_TLS=on CONTROL=no-store bash tests/bench/hit.sh
 
 deps: ; @CC=$(CC) sh tests/deps.sh check build run test bench && echo 'deps: nothing is missing'
 

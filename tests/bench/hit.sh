@@ -5,7 +5,8 @@
 #   ROUNDS=3 SECONDS_EACH=5 CONNECTIONS=32 SIZE=1024 CONTROL="public, max-age=3600" bash tests/bench/hit.sh
 # TLS=on: over TLS 1.3 with a P-256 certificate. LOAD=full or resumed: a TLS connection for each request, with a handshake of
 # that kind, by build/bench/handshakes; LOAD=idle: memory of a connection that has asked once and waits (IDLE=1000 of them).
-# CONTROL=no-store measures answers that pass instead: the origin (on core 1, with wrk) is asked each time.
+# CONTROL=no-store measures answers that pass instead: the origin (on core 1, with wrk) is asked each time. ORIGIN_TLS=on: over
+# TLS 1.3, verified, on connections that are kept.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$(realpath "${OUT:-build}")
@@ -18,12 +19,21 @@ user=
 [ "$(id -u)" -ne 0 ] || user="user $(id -un);"
 mkdir "$run/www" "$run/tmp" "$run/nginx-cache"
 head -c "$size" /dev/zero | tr '\0' x >"$run/www/object"
-scheme=http tls_nginx= tls_haproxy= tls_proxyd=
-if [ -n "${TLS:-}" ]; then
-	scheme=https
+scheme=http tls_nginx= tls_haproxy= tls_proxyd= origin_scheme=http tls_origin= origin_nginx= origin_haproxy= origin_proxyd=
+if [ -n "${TLS:-}${ORIGIN_TLS:-}" ]; then
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$run/key.pem" -out "$run/cert.pem" -days 2 \
 		-subj /CN=site.test -addext subjectAltName=DNS:site.test 2>/dev/null
 	cat "$run/cert.pem" "$run/key.pem" >"$run/both.pem"
+fi
+if [ -n "${ORIGIN_TLS:-}" ]; then
+	origin_scheme=https
+	tls_origin=" ssl; ssl_protocols TLSv1.3; ssl_certificate $run/cert.pem; ssl_certificate_key $run/key.pem"
+	origin_nginx="proxy_ssl_trusted_certificate $run/cert.pem; proxy_ssl_verify on; proxy_ssl_name site.test; proxy_ssl_server_name on; proxy_ssl_protocols TLSv1.3;"
+	origin_haproxy=" ssl verify required ca-file $run/cert.pem verifyhost site.test sni str(site.test) ssl-min-ver TLSv1.3"
+	origin_proxyd="proxy_ssl_trusted_certificate $run/cert.pem; proxy_ssl_name site.test;"
+fi
+if [ -n "${TLS:-}" ]; then
+	scheme=https
 	tls_nginx=" ssl; ssl_protocols TLSv1.3; ssl_certificate $run/cert.pem; ssl_certificate_key $run/key.pem"
 	tls_haproxy=" ssl crt $run/both.pem alpn http/1.1 ssl-min-ver TLSv1.3"
 	tls_proxyd=" ssl; ssl_certificate $run/cert.pem; ssl_certificate_key $run/key.pem"
@@ -35,7 +45,7 @@ $user
 daemon off; worker_processes 1; pid $run/origin.pid; error_log $run/origin-error.log;
 events { }
 http { $temps access_log off; keepalive_requests 1000000000;
-	server { listen 127.0.0.1:$origin; root $run/www; location / { add_header Cache-Control "$control"; default_type text/plain; } } }
+	server { listen 127.0.0.1:$origin$tls_origin; root $run/www; location / { add_header Cache-Control "$control"; default_type text/plain; } } }
 CONF
 cat >"$run/nginx.conf" <<CONF
 $user
@@ -47,7 +57,7 @@ http { $temps
 	proxy_http_version 1.1; proxy_set_header Connection "";
 	proxy_cache_path $run/nginx-cache keys_zone=zone:10m;
 	access_log $run/nginx-access.log combined buffer=64k;
-	server { listen 127.0.0.1:$p_nginx$tls_nginx; location / { proxy_pass http://origin; proxy_cache zone; } } }
+	server { listen 127.0.0.1:$p_nginx$tls_nginx; location / { proxy_pass $origin_scheme://origin; proxy_cache zone; $origin_nginx } } }
 CONF
 cat >"$run/haproxy.cfg" <<CONF
 global
@@ -73,18 +83,18 @@ frontend f
 backend b
 	http-request cache-use zone
 	http-response cache-store zone
-	server o 127.0.0.1:$origin
+	server o 127.0.0.1:$origin$origin_haproxy
 CONF
 cat >"$run/proxyd.conf" <<CONF
 workers 1;
 access_log $run/proxyd.csv;
 volume main { path $run/volume; size 64m; }
-server { listen 127.0.0.1:$p_proxyd$tls_proxyd; location / { proxy_pass http://127.0.0.1:$origin; proxy_cache main; } }
+server { listen 127.0.0.1:$p_proxyd$tls_proxyd; location / { proxy_pass $origin_scheme://127.0.0.1:$origin; proxy_cache main; $origin_proxyd } }
 CONF
 
 /usr/bin/python3 -c 'import signal, socket, sys; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(("127.0.0.1", int(sys.argv[1]))); signal.pause()' "$sink" &
 pids+=($!)
-answers() { local s=$scheme; [ "$1" != "$origin" ] || s=http; curl -skf --noproxy '*' -o /dev/null "$s://127.0.0.1:$1/object"; }
+answers() { local s=$scheme; [ "$1" != "$origin" ] || s=$origin_scheme; curl -skf --noproxy '*' -o /dev/null "$s://127.0.0.1:$1/object"; }
 start() {      # name, port, core, command...
 	local name=$1 port=$2 core=$3
 	shift 3
