@@ -59,7 +59,7 @@ static const struct { struct slice name; bool harmless; const char *text; } fore
 	{ { "fastopen=", 9 }, true, "it is off" },
 	{ { "accept_filter=", 14 }, true, "nothing needs it" },
 	{ { "ipv6only=off", 12 }, false, "write a second line, listen 80, for IPv4" },
-	{ { "http2", 5 }, false, "there is no HTTP/2 on listeners: remove it, HTTP/1.1 is spoken" },
+	{ { "http2", 5 }, true, "HTTP/2 is on; see the directive http2" },
 	{ { "quic", 4 }, false, "there is no HTTP/3: remove the line" },
 	{ { "spdy", 4 }, false, "there is no SPDY: remove it" },
 	{ { "proxy_protocol", 14 }, false, "there is no PROXY protocol: let the balancer send X-Forwarded-For and name it in trusted_proxy" },

@@ -2,7 +2,7 @@
  *
  * Bytes are read into one buffer of the worker and parsed there; a connection has memory for bytes of its own only while
  * a part of a head, or a pipelined request behind one in progress, waits in it. */
-#include "conn.h"
+#include "h2.h"
 
 #include <errno.h>
 #include <arpa/inet.h>
@@ -21,6 +21,7 @@ static void conn_free(struct worker *worker, struct mail *mail)
 	struct conn *c = (struct conn *)((char *)mail - offsetof(struct conn, free_mail));
 
 	conf_hold_put(worker, c->carrier.hold);
+	h2_free(&c->h2);
 	free(c->in);
 	free(c->out);
 	free(c);
@@ -56,6 +57,8 @@ void conn_gone(struct conn *c, enum end end)
 	if (c->transport.tls)
 		conn_tls_end(c, end);
 	c->carrier.request = NULL;
+	if (c->h2)
+		h2_gone(c, end);
 	conn_close(c);
 	if (request)
 		request_client_gone(request, end);
@@ -130,8 +133,7 @@ void clients_accept(struct worker *worker, int fd, const struct conf_listen *lis
 		conn_wait(c, CONN_WAIT_idle, c->carrier.set->client_header_timeout);
 }
 
-/* After a reload an idle connection goes on with the new configuration, if that still listens on its address. */
-static void conn_rebind(struct conn *c)
+void conn_rebind(struct conn *c)
 {
 	struct worker *worker = c->worker;
 	const struct conf_addr *addr = &c->carrier.listen->addr;
@@ -220,6 +222,15 @@ static void conn_refuse(struct conn *c, enum refusal refusal, struct slice bytes
 	conn_begin(c, &head, refusal, bytes.len);
 }
 
+/* How much of the preface of HTTP/2 has come on a plain connection: prior knowledge (RFC 9113 section 3.3). 0: it is none. */
+static size_t preface_seen(const struct conn *c, const char *buf, size_t len)
+{
+	const struct settings *set = c->carrier.set;
+
+	bool may = set->http2 && set->http2_prior_knowledge && !c->carrier.tls && !c->plain_on_tls && c->carrier.request_number == 0;
+	return may ? h2_preface(buf, len) : 0;
+}
+
 /* Parses one head. Returns the bytes it had, 0: more are needed, or -1: refused, the connection ends. */
 static long conn_head(struct conn *c, const char *buf, size_t len)
 {
@@ -233,8 +244,13 @@ static long conn_head(struct conn *c, const char *buf, size_t len)
 		conn_rebind(c);
 	}
 	set = c->carrier.set;
+	size_t preface = preface_seen(c, buf, len);
+	if (preface == H2_PREFACE_LEN) {
+		h2_begin(c, buf, len);
+		return -1;
+	}
 	struct http_limits limits = { set->client_line_max, set->client_header_max, set->client_header_count_max };
-	long n = http_parse_request(buf, len, c->in_seen, &limits, c->worker->clients->headers, &head, &refusal);
+	long n = preface ? HEAD_PARTIAL : http_parse_request(buf, len, c->in_seen, &limits, c->worker->clients->headers, &head, &refusal);
 	if (n == HEAD_PARTIAL) {
 		c->in_seen = len;
 		if (c->state != CONN_HEAD) {
@@ -257,17 +273,13 @@ static long conn_head(struct conn *c, const char *buf, size_t len)
 	return n;
 }
 
-/* A client that sends its content too slowly, over a window. */
-static bool conn_too_slow(struct conn *c, size_t got)
+bool content_too_slow(struct content_rate *rate, size_t got, uint64_t now_us, uint64_t least)
 {
-	uint64_t now = c->worker->now_us, rate = c->carrier.set->client_min_rate;
-
-	c->rate_bytes += got;
-	if (now - c->rate_from_us < MIN_RATE_WINDOW_US)
+	rate->bytes += got;
+	if (now_us - rate->from_us < MIN_RATE_WINDOW_US)
 		return false;
-	bool slow = rate && c->rate_bytes < rate * (MIN_RATE_WINDOW_US / 1000000);
-	c->rate_from_us = now;
-	c->rate_bytes = 0;
+	bool slow = least && rate->bytes < least * (MIN_RATE_WINDOW_US / 1000000);
+	*rate = (struct content_rate){ now_us, 0 };
 	return slow;
 }
 
@@ -292,7 +304,7 @@ static size_t conn_content(struct conn *c, const char *buf, size_t len)
 		return len;
 	}
 	c->carrier.request_bytes += (uint64_t)n;
-	if (conn_too_slow(c, (size_t)n)) {
+	if (content_too_slow(&c->rate, (size_t)n, c->worker->now_us, c->carrier.set->client_min_rate)) {
 		c->keep_alive = false;
 		request_content_failed(request, REFUSAL_body_timeout, END_client_min_rate);
 		return (size_t)n;
@@ -353,7 +365,7 @@ static void conn_resume(struct conn *c)
 	if (len)
 		memcpy(buf, c->in, len);
 	if (c->held_us)                        /* that time was not the client's */
-		c->rate_from_us += c->worker->now_us - c->held_us;
+		c->rate.from_us += c->worker->now_us - c->held_us;
 	c->held_us = 0;
 	conn_process(c, buf, len);
 }
@@ -400,6 +412,10 @@ void conn_read(struct conn *c)
 		conn_linger_read(c);
 		return;
 	}
+	if (c->state == CONN_H2) {
+		h2_read(c);
+		return;
+	}
 	if (c->state == CONN_BUSY && !(c->content && c->wants_content && !c->in_len)) {
 		conn_peek(c);
 		return;
@@ -426,6 +442,10 @@ static void conn_ready(struct worker *worker, struct io *io, uint32_t events)
 		conn_tls_ready(c, events);
 		return;
 	}
+	if (c->state == CONN_H2) {
+		h2_ready(c, events);
+		return;
+	}
 	/* What came before a reset is still read: a request that was sent makes its line, whatever its client did then. */
 	if (events & EPOLLIN)
 		conn_read(c);
@@ -446,6 +466,10 @@ static void conn_timer(struct worker *worker, struct timer *timer)
 	struct conn *c = (struct conn *)((char *)timer - offsetof(struct conn, timer));
 
 	(void)worker;
+	if (c->state == CONN_H2) {
+		h2_timer(c);
+		return;
+	}
 	switch (c->wait) {
 	case CONN_WAIT_none:
 		break;
@@ -476,6 +500,15 @@ static void conn_timer(struct worker *worker, struct timer *timer)
 	}
 }
 
+void conn_linger(struct conn *c)
+{
+	/* Closing with unread bytes would send a reset that can destroy the answer on its way. */
+	transport_shut(&c->transport);
+	c->state = CONN_LINGER;
+	conn_wait(c, CONN_WAIT_linger, LINGER_US);
+	worker_io_arm(c->worker, &c->io, EPOLLIN);
+}
+
 void conn_request_done(struct conn *c)
 {
 	struct worker *worker = c->worker;
@@ -485,11 +518,7 @@ void conn_request_done(struct conn *c)
 		return;
 	conn_write_reset(c);
 	if (!c->keep_alive || c->content || c->eof || worker->draining) {
-		/* Closing with unread bytes would send a reset that can destroy the answer on its way. */
-		transport_shut(&c->transport);
-		c->state = CONN_LINGER;
-		conn_wait(c, CONN_WAIT_linger, LINGER_US);
-		worker_io_arm(worker, &c->io, EPOLLIN);
+		conn_linger(c);
 		return;
 	}
 	c->state = CONN_IDLE;
@@ -512,8 +541,8 @@ static void conn_want_content(struct carrier *carrier)
 		return;
 	if (!c->wants_content) {
 		c->wants_content = true;
-		c->rate_from_us = c->worker->now_us;
-		c->rate_bytes = c->held_us = 0;
+		c->rate = (struct content_rate){ c->worker->now_us, 0 };
+		c->held_us = 0;
 	}
 	if (c->continue_due) {
 		c->continue_due = false;
@@ -546,6 +575,8 @@ void clients_reload(struct worker *worker)
 	conf_hold_put(worker, conf_hold_get(worker));
 	for (struct conn *c = worker->clients->conns; c; c = next) {
 		next = c->next;
+		if (c->state == CONN_H2)
+			h2_reload(c);
 		if (c->state != CONN_IDLE)
 			continue;
 		conn_rebind(c);
@@ -560,6 +591,8 @@ void clients_drain(struct worker *worker)
 
 	for (struct conn *c = worker->clients->conns; c; c = next) {
 		next = c->next;
+		if (c->state == CONN_H2)
+			h2_drain(c);
 		if (c->state != CONN_IDLE)
 			continue;
 		/* Who has just connected is about to ask, and nobody told him not to: it would look like a refusal. */

@@ -12,6 +12,7 @@ enum conn_state {
 	CONN_IDLE,                     /* between requests, no byte of the next one has come */
 	CONN_HEAD,                     /* part of a head has come */
 	CONN_BUSY,                     /* a request is in progress */
+	CONN_H2,                       /* it speaks HTTP/2: h2.h */
 	CONN_LINGER,                   /* answered and shut down: what still comes is thrown away, so that no reset destroys the answer */
 	CONN_CLOSED,
 };
@@ -20,6 +21,11 @@ enum conn_wait { CONN_WAIT_none, CONN_WAIT_handshake, CONN_WAIT_idle, CONN_WAIT_
 	CONN_WAIT_left /* the client has closed its sending half */ };
 
 enum { LINGER_US = 2000000, FIRST_REQUEST_US = 1000000, LINGER_BYTES_MAX = 1024 * 1024, MIN_RATE_WINDOW_US = 10000000 };
+
+/* How fast content comes, over a window. */
+struct content_rate { uint64_t from_us, bytes; };
+
+struct h2;
 
 struct conn {
 	struct io io;
@@ -46,7 +52,7 @@ struct conn {
 	bool plain_on_tls;             /* HTTP came where a TLS handshake was due */
 	bool cut;                      /* an answer was broken off: no good-bye may follow it */
 	struct http_body body;
-	uint64_t rate_from_us, rate_bytes;
+	struct content_rate rate;
 	uint64_t held_us;              /* since when content that has come waits for room; 0: none does */
 	size_t lingered;
 
@@ -58,6 +64,7 @@ struct conn {
 	uint64_t chunk_left;           /* promised by the chunk line, not taken yet */
 	bool chunk_tail;               /* the CRLF behind the last chunk is due */
 
+	struct h2 *h2;                 /* CONN_H2, and while that lingers; NULL: HTTP/1 */
 	struct sockaddr_storage peer;
 	char peer_text[64];
 };
@@ -75,6 +82,12 @@ void conn_wait(struct conn *conn, enum conn_wait wait, uint64_t delay_us);
 void conn_wait_content(struct conn *conn);
 /* The connection is of no use any more: the request is told, everything is freed after this round. */
 void conn_gone(struct conn *conn, enum end end);
+/* Shut down for sending; what still comes is thrown away for a while. */
+void conn_linger(struct conn *conn);
+/* After a reload a connection goes on with the new configuration, if that still listens on its address; else conn->close. */
+void conn_rebind(struct conn *conn);
+/* Whether the client, who has sent `got` more bytes, is slower than `least` bytes a second (0: any) over a window. */
+bool content_too_slow(struct content_rate *rate, size_t got, uint64_t now_us, uint64_t least);
 /* The request is over: the next one, or the end. */
 void conn_request_done(struct conn *conn);
 /* conn.c: reads what there is, of the socket or of the transport. */

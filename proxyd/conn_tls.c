@@ -1,6 +1,6 @@
 /* A client connection's TLS handshake: its turns, its time, its end; the record of those that bring no request; bytes
  * that wait in the transport. */
-#include "conn.h"
+#include "h2.h"
 #include "tls_front.h"
 
 #include <errno.h>
@@ -61,6 +61,10 @@ static void handshake_over(struct conn *c)
 {
 	tls_leave(c->transport.tls);
 	c->carrier.tls = true;
+	if (slice_eq(transport_facts(&c->transport).alpn, SLICE("h2"))) {
+		h2_begin(c, NULL, 0);
+		return;
+	}
 	c->state = CONN_IDLE;
 	conn_wait(c, CONN_WAIT_idle, c->carrier.set->client_header_timeout);
 	worker_io_arm(c->worker, &c->io, EPOLLIN | (transport_has_unsent(&c->transport) ? EPOLLOUT : 0));

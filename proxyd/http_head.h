@@ -50,6 +50,7 @@ struct http_head {
 	size_t header_count;
 	uint16_t first[FIELD_COUNT];   /* index + 1 of the first header of each known field; 0: none */
 	uint16_t times[FIELD_COUNT];   /* how many of it, at most 65535 */
+	bool http_2;                   /* it came over HTTP/2; what else is said here is as of HTTP/1.1 */
 	/* request */
 	enum http_method method;
 	struct slice method_text, target;            /* target as received */

@@ -2,6 +2,8 @@
 #include "request.h"
 #include "tls_front.h"
 
+#include <openssl/x509v3.h>
+
 void request_log_tls(struct request *r)
 {
 	const struct carrier *carrier = r->carrier;
@@ -33,12 +35,27 @@ static bool is_misdirected(const struct request *r)
 	return shown != r->server;
 }
 
+/* A client of HTTP/2 may take one connection for every name that it thinks the certificate is for (RFC 9113 section 9.1.1). */
+static bool is_coalesced_wrongly(const struct request *r)
+{
+	X509 *shown;
+	char host[TLS_NAME_MAX + 1];
+
+	if (!r->head.http_2 || !r->carrier->tls || slice_eq(r->log.sni, r->log.host) || !is_misdirected(r) || r->log.host.len > TLS_NAME_MAX)
+		return false;
+	snprintf(host, sizeof(host), "%.*s", SLICE_ARG(r->log.host));
+	shown = SSL_get_certificate(r->carrier->transport->tls->ssl);
+	return shown && X509_check_host(shown, host, 0, 0, NULL) != 1 && X509_check_ip_asc(shown, host, 0) != 1;
+}
+
 enum refusal request_check_tls(struct request *r)
 {
 	bool unsafe = r->head.method != METHOD_GET && r->head.method != METHOD_HEAD && r->head.method != METHOD_OPTIONS;
 
 	if (r->log.tls_early && unsafe)
 		return REFUSAL_too_early;
+	if (is_coalesced_wrongly(r))
+		return REFUSAL_misdirected;
 	if (r->server->tls.verify == CONF_VERIFY_off)
 		return REFUSAL_none;
 	if (!r->carrier->tls)

@@ -74,12 +74,24 @@ static void hide_codings(struct request *r)
 			r->head.headers[i].dropped = true;
 }
 
+/* gRPC's answers end in trailers, which do not pass here. */
+static bool is_grpc(const struct request *r)
+{
+	struct slice type = http_header_value(&r->head, FIELD_content_type);
+	const struct slice grpc = SLICE("application/grpc");
+
+	return type.len >= grpc.len && slice_eq_nocase(slice_make(type.ptr, grpc.len), grpc)
+		&& (type.len == grpc.len || strchr("+;- \t", type.ptr[grpc.len]));
+}
+
 enum step step_guard(struct request *r)
 {
 	if (!r->carrier)
 		return STEP_answer;
 	if (r->content_refusal)
 		return request_refuse_content(r);
+	if (is_grpc(r))
+		return request_refuse(r, REFUSAL_grpc);
 	if (request_content_too_large(r))
 		return request_refuse(r, REFUSAL_body_too_large);
 	if (!content_ready(r)) {

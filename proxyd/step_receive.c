@@ -20,7 +20,7 @@ static void log_client(struct request *r)
 	log->peer = arena_copy(&r->arena, carrier->peer_text);
 	log->client = log->peer;
 	if (r->head.minor != MINOR_UNKNOWN)
-		log->proto = r->head.minor ? SLICE("HTTP/1.1") : SLICE("HTTP/1.0");
+		log->proto = r->head.http_2 ? SLICE("HTTP/2.0") : r->head.minor ? SLICE("HTTP/1.1") : SLICE("HTTP/1.0");
 	log->scheme = carrier->tls ? SLICE("https") : SLICE("http");
 	if (carrier->tls)
 		request_log_tls(r);
@@ -88,11 +88,25 @@ static void drop_claims(struct request *r)
 			r->head.headers[i].dropped = true;
 }
 
+/* The refusal of what a carrier has no answer to (RFC 9113 section 8.1.1). */
+static enum step unanswered(struct request *r)
+{
+	struct carrier *carrier = r->carrier;
+
+	request_refuse(r, (enum refusal)r->log.refusal);
+	request_take_counts(r);
+	r->carrier = NULL;
+	carrier->ops->abort(carrier);
+	return STEP_answer;
+}
+
 enum step step_receive(struct request *r)
 {
 	log_client(r);
 	r->server = r->carrier->listen->fallback;
 	r->location = r->server->fallback;
+	if (r->log.refusal && r->carrier->unanswerable)
+		return unanswered(r);
 	if (r->log.refusal)
 		return request_refuse(r, (enum refusal)r->log.refusal);
 	log_head(r);

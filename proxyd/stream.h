@@ -1,4 +1,4 @@
-/* What lies between a client connection (the carrier: HTTP/1 now, HTTP/2 next) and a request. A request does not know who
+/* What lies between a client connection (the carrier: HTTP/1 or HTTP/2) and a request. A request does not know who
  * carries it; a carrier does not know what a request does. All in the worker's thread.
  *
  *   carrier -> request                        request -> carrier (struct carrier_ops)
@@ -67,6 +67,7 @@ struct carrier {
 	const struct settings *set;    /* of the location once it is known, else of the listener's first server */
 	uint64_t conn_number, request_number;
 	const struct transport *transport;   /* what its bytes go over */
+	bool unanswerable;             /* the head is refused without an answer: abort() is what its client gets */
 	bool tls;                      /* over TLS, and the handshake is over */
 	/* Counted by the carrier for the request in progress. */
 	uint64_t request_bytes, head_out, body_out, first_flush, high_water;

@@ -162,14 +162,16 @@ static int staple_callback(SSL *ssl, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
+static char protocols_1[] = "\x08http/1.1", protocols_2[] = "\x02h2\x08http/1.1";
+
 /* What we speak on it; the client's list decides what it is, not its order. */
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned in_len, void *arg)
 {
-	static const unsigned char ours[] = "\x08http/1.1";
+	const char *ours = arg;
 	unsigned char *chosen;
 
-	(void)ssl, (void)arg;
-	if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, in, in_len) != OPENSSL_NPN_NEGOTIATED)
+	(void)ssl;
+	if (SSL_select_next_proto(&chosen, out_len, (const unsigned char *)ours, (unsigned)strlen(ours), in, in_len) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;       /* no_application_protocol (RFC 7301 section 3.2) */
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;
@@ -209,7 +211,7 @@ SSL_CTX *tls_context_make(const struct tls_shared *shared, const struct conf_ser
 	SSL_CTX_set_client_hello_cb(ctx, tls_hello, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx, name_was_used);
 	SSL_CTX_set_tlsext_status_cb(ctx, staple_callback);
-	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, server->set.http2 ? protocols_2 : protocols_1);
 	tls_tickets_serve(shared->tickets, ctx);
 	if (set_lists(ctx, tls, why) && set_client_ca(ctx, tls, why) && set_session(ctx, server, why) && set_certs(ctx, certs, count, why))
 		return ctx;

@@ -118,7 +118,7 @@ struct slice via_put(struct text_out *out, const struct http_head *request, enum
 		text_put(out, SLICE(", "));
 	}
 	if (id == FIELD_via)
-		text_put(out, request->minor == 0 ? SLICE("1.0 ") : SLICE("1.1 "));
+		text_put(out, request->http_2 ? SLICE("2.0 ") : request->minor == 0 ? SLICE("1.0 ") : SLICE("1.1 "));
 	text_put(out, self_token(self, buf));
 	return text_since(out, begin);
 }

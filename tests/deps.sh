@@ -19,6 +19,7 @@ libssl-dev|header|openssl/ssl.h|build|TLS
 zlib1g-dev|header|zlib.h|build|compressed answers (gzip), and compressed logs
 libbrotli-dev|header|brotli/encode.h|build|compressed answers (br)
 libzstd-dev|header|zstd.h|build|compressed answers (zstd)
+libnghttp2-dev|header|nghttp2/nghttp2.h|build|HTTP/2
 nginx|tool|nginx|run test bench|a real web server as the origin
 python3|tool|/usr/bin/python3|run test bench|the traffic, and the stories
 procps|tool|ps|run|make stop
@@ -31,6 +32,8 @@ openssl|tool|openssl|test bench|a TLS client of another make
 python3-brotli|python|brotli|test|stories that read what brotli wrote
 zstd|tool|zstd|test|stories that read what zstd wrote
 python3-httpx|python|httpx|test|stories with a client of another make
+python3-h2|python|h2|test|stories with a client of HTTP/2
+nghttp2-client|tool|h2load|test bench|clients of HTTP/2 of another make
 clang|tool|clang|test|the second compiler, and the fuzz targets
 libclang-rt-dev|fuzzer|-fsanitize=fuzzer,address|test|the fuzz targets
 haproxy|tool|haproxy|bench|a peer to measure beside

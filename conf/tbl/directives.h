@@ -69,6 +69,9 @@ SETTING(proxy_ssl_verify,      FLAG, "on", "", "",          H|S|L, "Verify the c
 SETTING(proxy_ssl_verify_depth, COUNT, "10", "0", "100",    H|S|L, "Most certificates between an origin's and a trusted one.")
 SETTING(proxy_ssl_server_name, FLAG, "on", "", "",          H|S|L, "Tell origins in the handshake (SNI) which name is asked for: see proxy_ssl_name. Addresses are not sent.")
 SETTING(proxy_ssl_session_reuse, FLAG, "on", "", "",        H|S|L, "Resume TLS sessions with origins, of the same server, name and settings.")
+SETTING(http2,                 FLAG, "on", "", "",          H|S,   "Speak HTTP/2: with ssl to clients that offer it (ALPN), without to those that begin with its preface (see http2_prior_knowledge). A connection begins by what its listener's default server, or the server of the name in its TLS handshake, says.")
+SETTING(http2_prior_knowledge, FLAG, "on", "", "",          H|S,   "Clients may begin HTTP/2 without TLS, by its preface; off: they get 400.")
+SETTING(http2_max_concurrent_streams, COUNT, "128", "1", "1000", H|S, "Most requests of one HTTP/2 connection at once. Each may have 64 KB of content, and 64 KB of answer, waiting in memory.")
 SETTING(https_redirect,        FLAG, "off", "", "",         H|S|L, "Requests over plain HTTP are sent to the same URL with https: 301, or 308 for methods other than GET and HEAD.")
 
 DIRECTIVE(http,              M,         0, 0, 1, "An optional block around all servers, as in nginx.")

@@ -87,7 +87,6 @@ FOREIGN(zstd_buffers,             ANY, NOTE,  "they are as large as they have to
 FOREIGN(gunzip,                   ANY, OFF,   "answers are not decompressed here: remove it")
 
 FOREIGN(ssl,                      ANY, OFF,   "write listen 443 ssl")
-FOREIGN(http2,                    ANY, OFF,   "there is no HTTP/2 on listeners: remove it, HTTP/1.1 is spoken")
 FOREIGN(ssl_session_cache,        ANY, NOTE,  "tickets resume sessions on every worker: see ssl_session_tickets")
 FOREIGN(ssl_dhparam,              ANY, NOTE,  "only elliptic curves are used: see ssl_ecdh_curve")
 FOREIGN(ssl_stapling,             ANY, OFF,   "OCSP answers are not fetched: write ssl_stapling_file, or put FILE.ocsp beside the certificate")

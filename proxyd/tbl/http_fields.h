@@ -37,6 +37,7 @@
 	X(location,            "location",            0) \
 	X(max_forwards,        "max-forwards",        0) \
 	X(pragma,              "pragma",              0) \
+	X(priority,            "priority",            0) \
 	X(proxy_authenticate,  "proxy-authenticate",  0) \
 	X(proxy_authentication_info, "proxy-authentication-info", 0) \
 	X(proxy_authorization, "proxy-authorization", HTTP_KEEP) \

@@ -1,0 +1,462 @@
+/* A client connection that speaks HTTP/2: its life, its limits, GOAWAY, time-outs, its record. */
+#include "h2.h"
+
+#include <errno.h>
+
+#include "access_log.h"
+
+static const struct { unsigned most; enum end end; } budgets[] = {
+#define H2_BUDGET(name, most, end, doc) [H2_BUDGET_##name] = { most, END_##end },
+#include "tbl/h2_budgets.h"
+#undef H2_BUDGET
+};
+
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+size_t h2_preface(const char *buf, size_t len)
+{
+	size_t n = len < H2_PREFACE_LEN ? len : H2_PREFACE_LEN;
+
+	return memcmp(buf, preface, n) == 0 ? n : 0;
+}
+
+/* ---- ends ---- */
+
+void h2_give_up(struct h2 *h2, uint32_t code, enum end end)
+{
+	if (h2->end != END_complete)
+		return;
+	h2->end = end;
+	nghttp2_session_terminate_session(h2->session, code);
+	h2_flush_later(h2);
+}
+
+bool h2_spend(struct h2 *h2, enum h2_budget budget)
+{
+	uint64_t now = h2->conn->worker->now_us;
+
+	if (now - h2->budget.from_us >= H2_BUDGET_US) {
+		memset(h2->budget.count, 0, sizeof(h2->budget.count));
+		h2->budget.from_us = now;
+	}
+	if (++h2->budget.count[budget] <= budgets[budget].most)
+		return true;
+	h2_give_up(h2, NGHTTP2_ENHANCE_YOUR_CALM, budgets[budget].end);
+	return false;
+}
+
+/* A connection that we ended for what its client did makes a record of its own: it may have no request to tell it. */
+static void h2_log_end(struct h2 *h2)
+{
+	struct conn *c = h2->conn;
+	struct logline line;
+
+	if (h2->end == END_complete)
+		return;
+	logline_init(&line);
+	line.rec = REC_h2;
+	line.t_us = (uint64_t)c->worker->wall_us;
+	line.conn = c->carrier.conn_number;
+	line.conn_req = c->carrier.request_number;
+	line.config = c->carrier.hold->conf->generation;
+	line.peer = line.client = c->carrier.peer_text;
+	line.proto = SLICE("HTTP/2.0");
+	line.scheme = c->carrier.tls ? SLICE("https") : SLICE("http");
+	line.end = (uint8_t)h2->end;
+	line.h2_error = slice_str(h2->why_text);
+	access_log_write(c->worker, &line);
+	h2->end = END_complete;
+}
+
+void h2_gone(struct conn *c, enum end end)
+{
+	struct h2 *h2 = c->h2;
+	struct h2_stream *next;
+
+	if (h2->end != END_complete)
+		end = h2->end;
+	h2_log_end(h2);
+	for (struct h2_stream *s = h2->streams; s; s = next) {
+		struct request *request = s->carrier.request;
+		next = s->next;
+		s->closed = true;
+		s->let_go = true;
+		s->carrier.request = NULL;
+		if (request)
+			request_client_gone(request, end);
+		h2_stream_settle(s);
+	}
+}
+
+void h2_free(struct h2 **h2)
+{
+	if (!*h2)
+		return;
+	nghttp2_session_del((*h2)->session);
+	h2_streams_bury(*h2);
+	h2_head_close(*h2);
+	free((*h2)->out);
+	free(*h2);
+	*h2 = NULL;
+}
+
+void h2_go(struct h2 *h2)
+{
+	if (h2->going)
+		return;
+	h2->going = true;
+	/* What is on its way is still taken; the client's answer to the PING says that nothing is any more. */
+	nghttp2_submit_shutdown_notice(h2->session);
+	nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
+	h2_flush_later(h2);
+}
+
+static void h2_gone_said(struct h2 *h2)
+{
+	if (!h2->going || h2->gone)
+		return;
+	h2->gone = true;
+	nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session), NGHTTP2_NO_ERROR, NULL, 0);
+	h2_flush_later(h2);
+}
+
+void h2_reload(struct conn *c)
+{
+	conn_rebind(c);
+	if (c->close)
+		h2_go(c->h2);
+}
+
+void h2_drain(struct conn *c)
+{
+	h2_go(c->h2);
+	if (c->h2->request_count == 0)
+		conn_wait(c, CONN_WAIT_idle, FIRST_REQUEST_US);
+}
+
+void h2_settle(struct h2 *h2)
+{
+	struct conn *c = h2->conn;
+	const struct settings *set = c->carrier.set;
+
+	if (h2->request_count > 0 || c->state != CONN_H2)
+		return;
+	conn_wait(c, CONN_WAIT_idle, h2->going ? FIRST_REQUEST_US : c->carrier.request_number ? set->keepalive_timeout : set->client_header_timeout);
+	h2_flush_later(h2);                      /* it may be over */
+}
+
+void h2_timer(struct conn *c)
+{
+	struct h2 *h2 = c->h2;
+
+	switch (c->wait) {
+	case CONN_WAIT_head:
+		h2_give_up(h2, NGHTTP2_NO_ERROR, END_client_header_timeout);
+		break;
+	case CONN_WAIT_idle:
+		if (h2->request_count > 0)
+			break;
+		if (h2->gone || !h2->begun) {
+			conn_gone(c, h2->begun ? END_client_left : END_client_header_timeout);
+			break;
+		}
+		/* Good-bye, and time for it to arrive. */
+		h2->going = true;
+		h2_gone_said(h2);
+		conn_wait(c, CONN_WAIT_idle, FIRST_REQUEST_US);
+		break;
+	case CONN_WAIT_send:
+		conn_gone(c, END_send_timeout);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- frames ---- */
+
+static struct h2_stream *stream_find(struct h2 *h2, int32_t id)
+{
+	return id > 0 ? nghttp2_session_get_stream_user_data(h2->session, id) : NULL;
+}
+
+static bool frame_spend(struct h2 *h2, const nghttp2_frame_hd *hd)
+{
+	switch (hd->type) {
+	case NGHTTP2_HEADERS: case NGHTTP2_DATA: case NGHTTP2_GOAWAY: case NGHTTP2_PUSH_PROMISE:
+		return true;
+	case NGHTTP2_CONTINUATION:
+		if (++h2->head.continuations <= H2_CONTINUATIONS_MAX)
+			return true;
+		h2_give_up(h2, NGHTTP2_ENHANCE_YOUR_CALM, END_h2_continuation_flood);
+		return false;
+	case NGHTTP2_RST_STREAM:
+		return h2_spend(h2, H2_BUDGET_resets);
+	case NGHTTP2_SETTINGS:
+		return (hd->flags & NGHTTP2_FLAG_ACK) || h2_spend(h2, H2_BUDGET_settings);
+	case NGHTTP2_PING:
+		return (hd->flags & NGHTTP2_FLAG_ACK) || h2_spend(h2, H2_BUDGET_pings);
+	case NGHTTP2_PRIORITY: case NGHTTP2_PRIORITY_UPDATE:
+		return h2_spend(h2, H2_BUDGET_priorities);
+	case NGHTTP2_WINDOW_UPDATE:
+		return h2_spend(h2, H2_BUDGET_updates);
+	}
+	return h2_spend(h2, H2_BUDGET_unknown);
+}
+
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
+{
+	struct h2 *h2 = user;
+	struct h2_stream *s = stream_find(h2, hd->stream_id);
+	uint64_t bytes = 9 + hd->length;
+
+	(void)session;
+	if (hd->type == NGHTTP2_HEADERS) {
+		h2->head.frame_bytes = bytes;
+		h2->head.continuations = 0;
+	}
+	if (hd->type == NGHTTP2_CONTINUATION)
+		h2->head.frame_bytes += bytes;
+	if (s && (hd->type == NGHTTP2_DATA || hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION))
+		s->carrier.request_bytes += bytes;
+	return frame_spend(h2, hd) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+	struct h2 *h2 = user;
+
+	(void)session;
+	if (h2->conn->wait == CONN_WAIT_idle || h2->conn->wait == CONN_WAIT_none)
+		conn_wait(h2->conn, CONN_WAIT_head, h2->conn->carrier.set->client_header_timeout);
+	h2_head_open(h2, frame->hd.stream_id, frame->headers.cat != NGHTTP2_HCAT_REQUEST);
+	return 0;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
+	const uint8_t *value, size_t value_len, uint8_t flags, void *user)
+{
+	struct h2 *h2 = user;
+
+	(void)session, (void)frame, (void)flags;
+	h2_head_add(h2, slice_make((const char *)name, name_len), slice_make((const char *)value, value_len));
+	return h2->end == END_complete ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static void headers_whole(struct h2 *h2, const nghttp2_frame *frame)
+{
+	bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+	struct h2_stream *s;
+
+	if (h2->conn->wait == CONN_WAIT_head)
+		h2->conn->wait = CONN_WAIT_none;
+	if (!h2->head.trailers) {
+		s = h2_stream_new(h2, frame->hd.stream_id);
+		h2_stream_begin(s, end);
+	} else if ((s = stream_find(h2, frame->hd.stream_id))) {
+		if (h2->head.refusal || !end)
+			h2_stream_reset(s, NGHTTP2_PROTOCOL_ERROR, END_h2_malformed);
+		else
+			h2_stream_ended(s);
+	}
+	h2_head_close(h2);
+	if (h2->request_count == 0)
+		h2_settle(h2);
+}
+
+static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+	struct h2 *h2 = user;
+	struct h2_stream *s;
+	bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+
+	(void)session;
+	switch (frame->hd.type) {
+	case NGHTTP2_HEADERS:
+		headers_whole(h2, frame);
+		break;
+	case NGHTTP2_DATA:
+		if ((s = stream_find(h2, frame->hd.stream_id)) && end)
+			h2_stream_ended(s);
+		if (!end && frame->hd.length == frame->data.padlen)
+			h2_spend(h2, H2_BUDGET_empty);
+		break;
+	case NGHTTP2_SETTINGS:
+		h2->begun = true;
+		break;
+	case NGHTTP2_PING:
+		if (frame->hd.flags & NGHTTP2_FLAG_ACK)
+			h2_gone_said(h2);
+		break;
+	}
+	return h2->end == END_complete ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
+{
+	(void)session, (void)frame, (void)error;
+	return h2_spend(user, H2_BUDGET_resets) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t len, void *user)
+{
+	struct h2_stream *s = stream_find(user, id);
+
+	(void)flags;
+	if (s)
+		h2_stream_data(s, (const char *)bytes, len);
+	else
+		nghttp2_session_consume_connection(session, len);
+	return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
+{
+	struct h2_stream *s = stream_find(user, id);
+
+	(void)session;
+	if (s)
+		h2_stream_closed(s, code);
+	return 0;
+}
+
+static int on_error(nghttp2_session *session, int code, const char *text, size_t len, void *user)
+{
+	struct h2 *h2 = user;
+
+	(void)session, (void)code;
+	snprintf(h2->why_text, sizeof(h2->why_text), "%.*s", (int)(len < 120 ? len : 120), text);
+	return 0;
+}
+
+/* A GOAWAY with an error is nghttp2's verdict about what has come. The end of a stream is noted before it is closed. */
+static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+	struct h2 *h2 = user;
+	bool head = frame->hd.type == NGHTTP2_HEADERS, body = frame->hd.type == NGHTTP2_DATA;
+
+	(void)session;
+	if (head || body)
+		h2->sending = stream_find(h2, frame->hd.stream_id);
+	if (h2->sending && (head || body) && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
+		h2->sending->end_sent = true;
+		h2->sending->end_at = UINT64_MAX;        /* until it is counted: frame_note() */
+	}
+	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && h2->end == END_complete)
+		h2->end = frame->goaway.error_code == NGHTTP2_COMPRESSION_ERROR ? END_h2_compression
+			: frame->goaway.error_code == NGHTTP2_FLOW_CONTROL_ERROR ? END_h2_flow_control : END_h2_invalid;
+	return 0;
+}
+
+/* ---- beginning ---- */
+
+static nghttp2_session *session_make(struct h2 *h2)
+{
+	nghttp2_session_callbacks *calls = NULL;
+	nghttp2_option *option = NULL;
+	nghttp2_session *session = NULL;
+
+	CHECK(nghttp2_session_callbacks_new(&calls) == 0 && nghttp2_option_new(&option) == 0);
+	nghttp2_session_callbacks_set_on_begin_frame_callback(calls, on_begin_frame);
+	nghttp2_session_callbacks_set_on_begin_headers_callback(calls, on_begin_headers);
+	nghttp2_session_callbacks_set_on_header_callback(calls, on_header);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(calls, on_frame_recv);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(calls, on_invalid_frame);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(calls, on_data);
+	nghttp2_session_callbacks_set_on_stream_close_callback(calls, on_stream_close);
+	nghttp2_session_callbacks_set_on_frame_send_callback(calls, on_frame_send);
+	nghttp2_session_callbacks_set_error_callback2(calls, on_error);
+	nghttp2_option_set_no_http_messaging(option, 1);         /* heads are judged by h2_head.c, with a reason for the log */
+	nghttp2_option_set_no_auto_window_update(option, 1);
+	nghttp2_option_set_max_send_header_block_length(option, 2 * ANSWER_HEAD_MAX);
+	nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
+	CHECK(nghttp2_session_server_new2(&session, calls, h2, option) == 0);
+	nghttp2_session_callbacks_del(calls);
+	nghttp2_option_del(option);
+	return session;
+}
+
+static void settings_say(struct h2 *h2)
+{
+	const struct settings *set = h2->conn->carrier.set;
+	const nghttp2_settings_entry entries[] = {
+		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)set->http2_max_concurrent_streams },
+		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW },
+		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)set->client_header_max },
+		{ NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
+	};
+
+	CHECK(nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, entries, COUNT_OF(entries)) == 0);
+	/* As wide as all streams together: one whose request does not read holds up no other. */
+	nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, (int32_t)(set->http2_max_concurrent_streams * H2_STREAM_WINDOW));
+}
+
+static void h2_feed(struct h2 *h2, const char *buf, size_t len)
+{
+	h2->reading = true;
+	ssize_t n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)buf, len);
+	h2->reading = false;
+	if (n < 0) {
+		bool flood = n == NGHTTP2_ERR_FLOODED;
+		if (!h2->why_text[0])
+			snprintf(h2->why_text, sizeof(h2->why_text), "%s", nghttp2_strerror((int)n));
+		h2_give_up(h2, flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR, flood ? END_h2_ping_flood : END_h2_invalid);
+	}
+	h2_flush_later(h2);
+}
+
+void h2_begin(struct conn *c, const char *buf, size_t len)
+{
+	struct h2 *h2 = must(calloc(1, sizeof(*h2)));
+
+	h2->conn = c;
+	c->h2 = h2;
+	h2->session = session_make(h2);
+	c->state = CONN_H2;
+	conn_wait(c, CONN_WAIT_idle, c->carrier.set->client_header_timeout);
+	settings_say(h2);
+	worker_io_arm(c->worker, &c->io, EPOLLIN);
+	if (len)
+		h2_feed(h2, buf, len);
+	h2_flush_later(h2);
+	if (transport_has_pending(&c->transport))
+		conn_read_later(c);
+}
+
+/* ---- events ---- */
+
+void h2_read(struct conn *c)
+{
+	char *buf = c->worker->clients->read_buf;
+	struct h2 *h2 = c->h2;
+
+	if (h2->end != END_complete)
+		return;                          /* it is being told; nothing is listened to */
+	/* Who provokes frames and does not read them is not read either. */
+	if (nghttp2_session_get_outbound_queue_size(h2->session) > H2_QUEUE_MAX && h2_has_unsent(h2)) {
+		worker_io_arm(c->worker, &c->io, c->io.events & ~(uint32_t)EPOLLIN);
+		return;
+	}
+	ssize_t n = transport_recv(&c->transport, buf, sizeof(c->worker->clients->read_buf));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		conn_gone(c, END_client_left);
+		return;
+	}
+	h2_feed(h2, buf, (size_t)n);
+	if (c->state == CONN_H2 && transport_has_pending(&c->transport))
+		conn_read_later(c);
+}
+
+void h2_ready(struct conn *c, uint32_t events)
+{
+	if (events & EPOLLIN)
+		h2_read(c);
+	if (c->state == CONN_H2 && ((events & EPOLLERR) || ((events & EPOLLHUP) && !(events & EPOLLIN)))) {
+		conn_gone(c, END_client_left);
+		return;
+	}
+	if (c->state == CONN_H2 && (events & EPOLLOUT))
+		h2_flush(c->h2);
+}
