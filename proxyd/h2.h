@@ -47,7 +47,6 @@ struct h2_head {
 	char *cookie;                            /* crumbs joined (RFC 9113 section 8.2.3) */
 	size_t cookie_len, cookie_cap;
 	size_t total, count;                     /* bytes as lines; fields */
-	unsigned continuations;
 	uint64_t frame_bytes;                    /* of its frames, heads included */
 	bool has_length;                         /* Content-Length has come */
 	bool fields;                             /* a field that is no pseudo field has come */

@@ -183,25 +183,23 @@ static struct h2_stream *stream_find(struct h2 *h2, int32_t id)
 static bool frame_spend(struct h2 *h2, const nghttp2_frame_hd *hd)
 {
 	switch (hd->type) {
-	case NGHTTP2_HEADERS: case NGHTTP2_DATA: case NGHTTP2_GOAWAY: case NGHTTP2_PUSH_PROMISE:
-		return true;
-	case NGHTTP2_CONTINUATION:
-		if (++h2->head.continuations <= H2_CONTINUATIONS_MAX)
-			return true;
-		h2_give_up(h2, NGHTTP2_ENHANCE_YOUR_CALM, END_h2_continuation_flood);
-		return false;
-	case NGHTTP2_RST_STREAM:
+		case NGHTTP2_RST_STREAM:
 		return h2_spend(h2, H2_BUDGET_resets);
 	case NGHTTP2_SETTINGS:
 		return (hd->flags & NGHTTP2_FLAG_ACK) || h2_spend(h2, H2_BUDGET_settings);
 	case NGHTTP2_PING:
 		return (hd->flags & NGHTTP2_FLAG_ACK) || h2_spend(h2, H2_BUDGET_pings);
 	case NGHTTP2_PRIORITY: case NGHTTP2_PRIORITY_UPDATE:
+		if (hd->type == NGHTTP2_PRIORITY && hd->stream_id == 0) {
+			/* RFC 9113 section 6.3; nghttp2 does not look at what it does not use. */
+			h2_give_up(h2, NGHTTP2_PROTOCOL_ERROR, END_h2_invalid);
+			return false;
+		}
 		return h2_spend(h2, H2_BUDGET_priorities);
 	case NGHTTP2_WINDOW_UPDATE:
 		return h2_spend(h2, H2_BUDGET_updates);
 	}
-	return h2_spend(h2, H2_BUDGET_unknown);
+	return true;
 }
 
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
@@ -211,10 +209,8 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 	uint64_t bytes = 9 + hd->length;
 
 	(void)session;
-	if (hd->type == NGHTTP2_HEADERS) {
+	if (hd->type == NGHTTP2_HEADERS)
 		h2->head.frame_bytes = bytes;
-		h2->head.continuations = 0;
-	}
 	if (hd->type == NGHTTP2_CONTINUATION)
 		h2->head.frame_bytes += bytes;
 	if (s && (hd->type == NGHTTP2_DATA || hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION))
@@ -369,6 +365,7 @@ static nghttp2_session *session_make(struct h2 *h2)
 	nghttp2_option_set_no_http_messaging(option, 1);         /* heads are judged by h2_head.c, with a reason for the log */
 	nghttp2_option_set_no_auto_window_update(option, 1);
 	nghttp2_option_set_max_send_header_block_length(option, 2 * ANSWER_HEAD_MAX);
+	nghttp2_option_set_max_continuations(option, H2_CONTINUATIONS_MAX);
 	nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
 	CHECK(nghttp2_session_server_new2(&session, calls, h2, option) == 0);
 	nghttp2_session_callbacks_del(calls);
@@ -397,10 +394,10 @@ static void h2_feed(struct h2 *h2, const char *buf, size_t len)
 	ssize_t n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)buf, len);
 	h2->reading = false;
 	if (n < 0) {
-		bool flood = n == NGHTTP2_ERR_FLOODED;
+		bool many = n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS, flood = many || n == NGHTTP2_ERR_FLOODED;
 		if (!h2->why_text[0])
 			snprintf(h2->why_text, sizeof(h2->why_text), "%s", nghttp2_strerror((int)n));
-		h2_give_up(h2, flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR, flood ? END_h2_ping_flood : END_h2_invalid);
+		h2_give_up(h2, flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR, many ? END_h2_continuation_flood : flood ? END_h2_ping_flood : END_h2_invalid);
 	}
 	h2_flush_later(h2);
 }

@@ -88,7 +88,6 @@ REFUSED = [
     ('star_with_get', b'GET * HTTP/1.1\r\n' + H + b'\r\n', 400, 'target_form'),
     ('scheme_ftp', b'GET ftp://site.test/ HTTP/1.1\r\n' + H + b'\r\n', 400, 'target_form'),
     ('nonsense', b'\xff\xfe\xfd\r\n\r\n', 400, None),
-    ('http2_preface', b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 'upgrade_h2c'),
     ('tls_hello', b'\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03' + b'x' * 100, 400, 'tls_on_plain'),
     # Host
     ('host_missing', b'GET / HTTP/1.1\r\n\r\n', 400, 'host_missing'),
