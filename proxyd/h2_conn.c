@@ -107,7 +107,6 @@ void h2_go(struct h2 *h2)
 	h2->going = true;
 	/* What is on its way is still taken; the client's answer to the PING says that nothing is any more. */
 	nghttp2_submit_shutdown_notice(h2->session);
-	nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
 	h2_flush_later(h2);
 }
 
@@ -331,7 +330,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 	struct h2 *h2 = user;
 	bool head = frame->hd.type == NGHTTP2_HEADERS, body = frame->hd.type == NGHTTP2_DATA;
 
-	(void)session;
+	if (frame->hd.type == NGHTTP2_GOAWAY && h2->going && !h2->gone)
+		nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, NULL);   /* behind the notice: PING overtakes what waits */
 	if (head || body)
 		h2->sending = stream_find(h2, frame->hd.stream_id);
 	if (h2->sending && (head || body) && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
