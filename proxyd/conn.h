@@ -82,6 +82,8 @@ void conn_wait(struct conn *conn, enum conn_wait wait, uint64_t delay_us);
 void conn_wait_content(struct conn *conn);
 /* The connection is of no use any more: the request is told, everything is freed after this round. */
 void conn_gone(struct conn *conn, enum end end);
+/* Closed at once, and freed after this round; its request was told, or there is none. */
+void conn_close(struct conn *conn);
 /* Shut down for sending; what still comes is thrown away for a while. */
 void conn_linger(struct conn *conn);
 /* After a reload a connection goes on with the new configuration, if that still listens on its address; else conn->close. */

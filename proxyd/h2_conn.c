@@ -397,7 +397,8 @@ static void h2_feed(struct h2 *h2, const char *buf, size_t len)
 		bool many = n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS, flood = many || n == NGHTTP2_ERR_FLOODED;
 		if (!h2->why_text[0])
 			snprintf(h2->why_text, sizeof(h2->why_text), "%s", nghttp2_strerror((int)n));
-		h2_give_up(h2, flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR, many ? END_h2_continuation_flood : flood ? END_h2_ping_flood : END_h2_invalid);
+		h2_give_up(h2, flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR,
+			many ? END_h2_continuation_flood : flood ? END_h2_ping_flood : END_h2_invalid);
 	}
 	h2_flush_later(h2);
 }
