@@ -10,7 +10,7 @@ const struct counter_row counter_rows[COUNTER_COUNT] = {
 
 void counters_add(struct counters *counters, const struct logline *r)
 {
-	if (r->rec != REC_req && r->rec != REC_refresh && r->rec != REC_tls && r->rec != REC_h2) return;
+	if (r->rec != REC_req && r->rec != REC_refresh && r->rec != REC_tls && r->rec != REC_http2) return;
 	/* One writer: a plain read, and a store that a reader in another thread sees whole. */
 #define COUNTER(name, expression, doc) \
 	__atomic_store_n(&counters->name, counters->name + (uint64_t)(expression), __ATOMIC_RELAXED);

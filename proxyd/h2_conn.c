@@ -54,7 +54,7 @@ static void h2_log_end(struct h2 *h2)
 	if (h2->end == END_complete)
 		return;
 	logline_init(&line);
-	line.rec = REC_h2;
+	line.rec = REC_http2;
 	line.t_us = (uint64_t)c->worker->wall_us;
 	line.conn = c->carrier.conn_number;
 	line.conn_req = c->carrier.request_number;

@@ -264,12 +264,13 @@ static bool send_bytes(struct h2 *h2, const char *bytes, size_t len)
 	if (sent < 0 && errno != EAGAIN && errno != EINTR)
 		return false;
 	size_t taken = sent < 0 ? 0 : (size_t)sent;
-	if (taken < len && bytes != h2->out) {
+	bool kept = h2->out != NULL;             /* then it is those that are sent */
+	if (taken < len && !kept) {
 		h2->out = must(malloc(len - taken));
 		memcpy(h2->out, bytes + taken, len - taken);
 		h2->out_pos = 0;
 		h2->out_len = len - taken;
-	} else if (bytes == h2->out + h2->out_pos && h2->out) {
+	} else if (kept) {
 		h2->out_pos += taken;
 	}
 	if (h2->out && h2->out_pos == h2->out_len) {

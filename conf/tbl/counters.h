@@ -40,7 +40,7 @@ COUNTER(tls_requests,        r->rec == REC_req && r->tls.len > 0,         "Reque
 COUNTER(tls_handshakes_full, r->tls_us >= 0 && r->tls.len > 0 && !r->tls_resumed, "TLS handshakes that made a new session.")
 COUNTER(tls_handshakes_resumed, r->tls_us >= 0 && r->tls.len > 0 && r->tls_resumed, "TLS handshakes that resumed a session.")
 COUNTER(h2_requests,         r->rec == REC_req && slice_eq(r->proto, SLICE("HTTP/2.0")), "Requests over HTTP/2.")
-COUNTER(h2_ended,            r->rec == REC_h2,                                   "HTTP/2 connections that were ended for what their clients did.")
+COUNTER(h2_ended,            r->rec == REC_http2,                                   "HTTP/2 connections that were ended for what their clients did.")
 COUNTER(tls_handshakes_failed, r->rec == REC_tls && r->tls.len == 0,      "TLS handshakes that failed.")
 COUNTER(coded,               r->coding.len > 0,                           "Answers that were sent with a content coding of ours.")
 COUNTER(compressed,          r->compressed,                               "Answers whose bytes had to be compressed for the one request.")

@@ -31,7 +31,7 @@ END(origin_tls_certificate, "",                   "tls_certificate_error",   "Th
 END(origin_tls_alert,    "",                      "tls_alert_received",      "The origin broke the TLS handshake off with an alert: `origin_tls_error` names it.")
 END(origin_tls_invalid,  "",                      "tls_protocol_error",      "What the origin sent was no TLS handshake, or one that this side cannot go on with: `origin_tls_error` says how.")
 END(h2_malformed,        "",                      "",                        "What the HTTP/2 client sent after the head of its request was malformed (content of another length than announced, bad trailers): its stream was reset.")
-END(h2_invalid,          "",                      "",                        "The HTTP/2 client broke the protocol, and the connection was ended (GOAWAY): `h2_error` of the record `h2` says how.")
+END(h2_invalid,          "",                      "",                        "The HTTP/2 client broke the protocol, and the connection was ended (GOAWAY): `h2_error` of the record `http2` says how.")
 END(h2_compression,      "",                      "",                        "The HTTP/2 client sent a head that could not be decompressed.")
 END(h2_flow_control,     "",                      "",                        "The HTTP/2 client sent more than the windows allow, or made them too large.")
 END(h2_head_flood,       "client_header_max",     "",                        "The HTTP/2 client sent a head four times larger than allowed: what is small when compressed can be large.")

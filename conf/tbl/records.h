@@ -12,4 +12,4 @@ RECORD(compress, "A stored body was compressed in the background, once for all t
 RECORD(upgrade, "A new program took over from a running one: `conn` is the number of its first worker. It counts from zero; the old process' workers go on with their own numbers until their requests are over.")
 RECORD(retired, "The process that had handed over ended in good order; the daemon goes on.")
 RECORD(tls, "A TLS connection that brought no request: its handshake failed, or nothing was asked; `end` and `tls_error` say why. It counts in no request counter.")
-RECORD(h2, "An HTTP/2 connection that was ended for what its client did: `end` and `h2_error` say what. Its open requests have the same `end`.")
+RECORD(http2, "An HTTP/2 connection that was ended for what its client did: `end` and `h2_error` say what. Its open requests have the same `end`.")

@@ -286,8 +286,8 @@ def test_flood_ends_the_connection(run, data, code, end):
         client.send_lax(data())
         gone = client.until_end()
         assert gone and gone[1] == code
-    harness.until('its record', lambda: [r for r in daemon.all_records() if r['rec'] == 'h2'])
-    assert [r['end'] for r in daemon.all_records() if r['rec'] == 'h2'] == [end]
+    harness.until('its record', lambda: [r for r in daemon.all_records() if r['rec'] == 'http2'])
+    assert [r['end'] for r in daemon.all_records() if r['rec'] == 'http2'] == [end]
     assert daemon.get('/after').status == 200
 
 
