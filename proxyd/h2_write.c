@@ -63,7 +63,7 @@ static void head_send(struct h2_stream *s, const struct answer *answer, bool fin
 	char *names = (char *)(fields + most);
 	fields[count++] = field(SLICE(":status"), slice_make(status, 3));
 	for (size_t i = 0; i < answer->block_count; i++)
-		count += lines_read(answer->blocks[i], fields + count, &names);
+		count += answer->blocks[i].len ? lines_read(answer->blocks[i], fields + count, &names) : 0;
 	if (answer->body == ANSWER_LENGTH || (answer->body == ANSWER_NO_BODY && answer->length != UINT64_MAX))
 		fields[count++] = field(SLICE("content-length"), slice_make(digits, (size_t)(logval_put_decimal(digits, answer->length) - digits)));
 	nghttp2_data_provider body = { .source.ptr = s, .read_callback = h2_body_read };
