@@ -12,6 +12,7 @@
 #   make bench-cold  hits in memory beside reads of a slow disk, in little memory
 #   make bench-tls  over TLS beside nginx and haproxy: hits, full and resumed handshakes, memory of idle connections, answers that pass from a TLS origin
 #   make bench-compress  sizes of a real site by coding, and a compressed page beside nginx (SITE=/usr/share/doc)
+#   make bench-h2   hits over HTTP/2 and TLS beside nginx and haproxy, 16 streams on a connection
 #   make bench-store  the store beside the disk itself: filling, full, hits (STORE_MB=2048)
 #   make bench-policy hit ratios of the eviction policies on traces, against the best possible (about a minute)
 #   make layers     check that no room includes what is above it
@@ -41,7 +42,7 @@ LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 
 .SECONDARY:   # objects are kept: they are asked for again
-.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-tls bench-compress bench-cold bench-store bench-policy run stop test deps
+.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-tls bench-h2 bench-compress bench-cold bench-store bench-policy run stop test deps
 all: $(OUT)/proxyd $(OUT)/logaudit
 
 help: ; @sed -n '/^[^#]/q; s/^# \{0,1\}//p' Makefile
@@ -147,6 +148,9 @@ bench-tls: all $(OUT)/bench/handshakes
 	OUT=$(OUT) TLS=on LOAD=resumed bash tests/bench/hit.sh
 	OUT=$(OUT) TLS=on LOAD=idle bash tests/bench/hit.sh
 	OUT=$(OUT) ORIGIN_TLS=on CONTROL=no-store bash tests/bench/hit.sh
+bench-h2: all
+	@sh tests/deps.sh install build bench
+	OUT=$(OUT) TLS=on LOAD=h2 bash tests/bench/hit.sh
 
 deps: ; @CC=$(CC) sh tests/deps.sh check build run test bench && echo 'deps: nothing is missing'
 

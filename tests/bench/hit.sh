@@ -4,13 +4,14 @@
 # nobody reads); wrk on core 1. Rounds alternate, so that a drifting machine is no one's advantage. CPU time is that of the server's process, all threads, from /proc/PID/stat.
 #   ROUNDS=3 SECONDS_EACH=5 CONNECTIONS=32 SIZE=1024 CONTROL="public, max-age=3600" bash tests/bench/hit.sh
 # TLS=on: over TLS 1.3 with a P-256 certificate. LOAD=full or resumed: a TLS connection for each request, with a handshake of
-# that kind, by build/bench/handshakes; LOAD=idle: memory of a connection that has asked once and waits (IDLE=1000 of them).
+# that kind, by build/bench/handshakes; LOAD=idle: memory of a connection that has asked once and waits (IDLE=1000 of them);
+# LOAD=h2: HTTP/2 with STREAMS=16 requests at once on each connection, by h2load.
 # CONTROL=no-store measures answers that pass instead: the origin (on core 1, with wrk) is asked each time. ORIGIN_TLS=on: over
 # TLS 1.3, verified, on connections that are kept.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$(realpath "${OUT:-build}")
-rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} connections=${CONNECTIONS:-32} size=${SIZE:-1024} control=${CONTROL:-public, max-age=3600} load=${LOAD:-hit} idle=${IDLE:-1000}
+rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} connections=${CONNECTIONS:-32} size=${SIZE:-1024} control=${CONTROL:-public, max-age=3600} load=${LOAD:-hit} idle=${IDLE:-1000} streams=${STREAMS:-16}
 NAME=hit
 . tests/bench/run.sh
 
@@ -19,7 +20,8 @@ user=
 [ "$(id -u)" -ne 0 ] || user="user $(id -un);"
 mkdir "$run/www" "$run/tmp" "$run/nginx-cache"
 head -c "$size" /dev/zero | tr '\0' x >"$run/www/object"
-scheme=http tls_nginx= tls_haproxy= tls_proxyd= origin_scheme=http tls_origin= origin_nginx= origin_haproxy= origin_proxyd=
+scheme=http tls_nginx= tls_haproxy= tls_proxyd= alpn=http/1.1 origin_scheme=http tls_origin= origin_nginx= origin_haproxy= origin_proxyd=
+[ "$load" != h2 ] || alpn=h2,http/1.1
 if [ -n "${TLS:-}${ORIGIN_TLS:-}" ]; then
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$run/key.pem" -out "$run/cert.pem" -days 2 \
 		-subj /CN=site.test -addext subjectAltName=DNS:site.test 2>/dev/null
@@ -34,8 +36,8 @@ if [ -n "${ORIGIN_TLS:-}" ]; then
 fi
 if [ -n "${TLS:-}" ]; then
 	scheme=https
-	tls_nginx=" ssl; ssl_protocols TLSv1.3; ssl_certificate $run/cert.pem; ssl_certificate_key $run/key.pem"
-	tls_haproxy=" ssl crt $run/both.pem alpn http/1.1 ssl-min-ver TLSv1.3"
+	tls_nginx=" ssl$([ "$load" != h2 ] || echo ' http2'); ssl_protocols TLSv1.3; ssl_certificate $run/cert.pem; ssl_certificate_key $run/key.pem"
+	tls_haproxy=" ssl crt $run/both.pem alpn $alpn ssl-min-ver TLSv1.3"
 	tls_proxyd=" ssl; ssl_certificate $run/cert.pem; ssl_certificate_key $run/key.pem"
 fi
 temps="client_body_temp_path $run/tmp/b; proxy_temp_path $run/tmp/p; fastcgi_temp_path $run/tmp/f; uwsgi_temp_path $run/tmp/u; scgi_temp_path $run/tmp/s;"
@@ -146,7 +148,10 @@ fi
 ticks() { awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"; }
 hertz=$(getconf CLK_TCK)
 command=(wrk -t1 -c"$connections" -d"${seconds}s" "$scheme://127.0.0.1:PORT/object")
-[ "$load" = hit ] || command=("$out/bench/handshakes" 127.0.0.1 PORT "$load" "$seconds")
+case $load in
+	full | resumed) command=("$out/bench/handshakes" 127.0.0.1 PORT "$load" "$seconds") ;;
+	h2) command=(h2load -t1 -c"$connections" -m"$streams" -D"$seconds" "$scheme://127.0.0.1:PORT/object") ;;
+esac
 echo "+ $rounds rounds of: taskset -c 1 ${command[*]}   ($size bytes)"
 : >"$run/results"
 for round in $(seq "$rounds"); do
@@ -156,7 +161,7 @@ for round in $(seq "$rounds"); do
 		taskset -c 1 "${command[@]/PORT/${!port_var}}" >"$run/wrk.txt"
 		after=$(ticks "${!pid_var}")
 		awk -v name=$name -v round="$round" -v cpu="$(((after - before)))" -v hertz="$hertz" '
-			/requests in/ { n = $1 } /Requests\/sec/ { rate = $2 } /Non-2xx/ { bad = $NF } /Socket errors/ { errors = $0 }
+			/requests in/ { n = $1 } /^requests:/ { n = $2; bad = $2 - $8 } /^finished in/ { rate = $4 } /Requests\/sec/ { rate = $2 } /Non-2xx/ { bad = $NF } /Socket errors/ { errors = $0 }
 			END { printf "%s %d %d %.2f %.0f %.0f %d%s\n", name, round, n, cpu / hertz, n / (cpu / hertz), rate, bad, errors }' "$run/wrk.txt" | tee -a "$run/results" >/dev/null
 	done
 done

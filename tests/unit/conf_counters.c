@@ -102,10 +102,30 @@ static void other_records_change_nothing(void **state)
 	(void)state;
 	for (unsigned rec = REC_req + 1; rec < REC_COUNT; rec++) {
 		line.rec = (uint8_t)rec;
-		if (rec != REC_refresh && rec != REC_tls)
+		if (rec != REC_refresh && rec != REC_tls && rec != REC_http2)
 			counters_add(&c, &line);
 	}
 	assert_memory_equal(&c, &zero, sizeof(c));
+}
+
+static void an_ended_http2_connection_counts_as_that_alone(void **state)
+{
+	struct counters c = { 0 }, only = { 0 };
+	struct logline line;
+
+	(void)state;
+	logline_init(&line);
+	line.rec = REC_http2;
+	line.proto = SLICE("HTTP/2.0");
+	line.scheme = SLICE("https");
+	line.end = END_h2_reset_flood;
+	counters_add(&c, &line);
+	only.h2_ended = 1;
+	assert_memory_equal(&c, &only, sizeof(c));
+	line.rec = REC_req;
+	counters_add(&c, &line);
+	assert_int_equal(count(&c, "h2_requests"), 1);
+	assert_int_equal(count(&c, "h2_ended"), 1);
 }
 
 static void a_connection_without_a_request_is_no_request(void **state)
@@ -177,6 +197,7 @@ int main(void)
 		cmocka_unit_test(a_miss_is_no_hit_and_its_bytes_are_none),
 		cmocka_unit_test(the_parts_add_up),
 		cmocka_unit_test(other_records_change_nothing),
+		cmocka_unit_test(an_ended_http2_connection_counts_as_that_alone),
 		cmocka_unit_test(a_connection_without_a_request_is_no_request),
 		cmocka_unit_test(a_fetch_in_the_background_is_no_request),
 		cmocka_unit_test(sums_are_those_of_each_counter),
