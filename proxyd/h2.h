@@ -25,6 +25,7 @@ enum {
 	H2_CONTINUATIONS_MAX = 8,                /* in one head */
 	H2_HEAD_OVER = 4,                        /* a head this many times larger than allowed ends the connection: HPACK bombs */
 	H2_PREFACE_LEN = 24,
+	H2_EARLY_PRIORITIES = 16,                /* of streams to come that are remembered: PRIORITY_UPDATE before HEADERS */
 };
 #define H2_BUDGET_US 10000000u
 
@@ -82,6 +83,7 @@ struct h2_stream {
 	uint64_t end_at;                         /* count of the connection's bytes when end_sent */
 	bool closed;                             /* nghttp2 does not know it any more */
 	bool flushed_once;                       /* body bytes have left before */
+	nghttp2_extpri priority;                 /* what the client said last */
 	bool let_go, dead;                       /* its request is over; so is it, and freed at the end of the round */
 };
 
@@ -93,8 +95,11 @@ struct h2 {
 	size_t request_count;                    /* of them with a request in progress */
 	struct h2_head head;
 	struct { uint64_t from_us; unsigned count[H2_BUDGET_COUNT]; } budget;
+	struct { int32_t id; nghttp2_extpri priority; } early[H2_EARLY_PRIORITIES];
+	size_t early_next;
 	struct mail flush_mail;
-	bool flush_queued, reading, going, gone;   /* going: told to ask elsewhere; gone: with the last stream's number */
+	struct timer head_timer, go_timer;       /* a head that is not whole; between the two GOAWAY */
+	bool flush_queued, going, gone;          /* going: told to ask elsewhere; gone: with the last stream's number */
 	bool begun;                              /* its preface was whole */
 	enum end end;                            /* why we ended it; END_complete: we did not */
 	char why_text[128];                      /* the same in nghttp2's words; empty: not known */
@@ -143,12 +148,18 @@ void h2_head_add(struct h2 *h2, struct slice name, struct slice value);
 void h2_head_close(struct h2 *h2);
 /* The head is whole. end: no content follows. Gives a head of slices into *ret_buf (malloc'ed, the caller's), or a refusal. */
 enum refusal h2_head_take(struct h2 *h2, bool end, const struct settings *set, struct http_header *headers, struct http_head *ret_head, char **ret_buf);
-/* Priority (RFC 9218 section 5): u=0..7, i; what is malformed is at its default. Pure. */
-nghttp2_extpri h2_priority(struct slice value);
+/* Priority (RFC 9218 section 4): u=0..7, i; what is absent or malformed is as in `base`. Pure. */
+nghttp2_extpri h2_priority(struct slice value, nghttp2_extpri base);
 
 /* h2_stream.c */
 struct h2_stream *h2_stream_new(struct h2 *h2, int32_t id);
 void h2_stream_begin(struct h2_stream *stream, bool end);
+/* nghttp2 has refused a stream (REFUSED_STREAM) and not looked at its head: its line of the log. */
+void h2_stream_refused(struct h2 *h2);
+/* PRIORITY_UPDATE has come for a stream, which may still be to come (RFC 9218 section 7.1). */
+void h2_stream_priority(struct h2 *h2, int32_t id, struct slice value);
+/* The origin's word on the priority of its answer (RFC 9218 section 8): what it names replaces what the client said. */
+void h2_stream_priority_answer(struct h2_stream *stream, struct slice value);
 void h2_stream_data(struct h2_stream *stream, const char *bytes, size_t len);
 void h2_stream_ended(struct h2_stream *stream);
 void h2_stream_closed(struct h2_stream *stream, uint32_t code);

@@ -76,6 +76,8 @@ void h2_gone(struct conn *c, enum end end)
 	if (h2->end != END_complete)
 		end = h2->end;
 	h2_log_end(h2);
+	timer_clear(c->worker, &h2->head_timer);
+	timer_clear(c->worker, &h2->go_timer);
 	for (struct h2_stream *s = h2->streams; s; s = next) {
 		struct request *request = s->carrier.request;
 		next = s->next;
@@ -100,22 +102,31 @@ void h2_free(struct h2 **h2)
 	*h2 = NULL;
 }
 
-void h2_go(struct h2 *h2)
-{
-	if (h2->going)
-		return;
-	h2->going = true;
-	/* What is on its way is still taken; the client's answer to the PING says that nothing is any more. */
-	nghttp2_submit_shutdown_notice(h2->session);
-	h2_flush_later(h2);
-}
-
 static void h2_gone_said(struct h2 *h2)
 {
 	if (!h2->going || h2->gone)
 		return;
 	h2->gone = true;
+	timer_clear(h2->conn->worker, &h2->go_timer);
 	nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session), NGHTTP2_NO_ERROR, NULL, 0);
+	h2_flush_later(h2);
+}
+
+static void go_due(struct worker *worker, struct timer *timer)
+{
+	(void)worker;
+	h2_gone_said((struct h2 *)((char *)timer - offsetof(struct h2, go_timer)));
+}
+
+void h2_go(struct h2 *h2)
+{
+	if (h2->going)
+		return;
+	h2->going = true;
+	/* What is on its way is still taken; the client's answer to the PING behind it says that nothing is any more. A client
+	 * that does not answer is not waited for. */
+	nghttp2_submit_shutdown_notice(h2->session);
+	timer_set(h2->conn->worker, &h2->go_timer, FIRST_REQUEST_US, go_due);
 	h2_flush_later(h2);
 }
 
@@ -129,8 +140,6 @@ void h2_reload(struct conn *c)
 void h2_drain(struct conn *c)
 {
 	h2_go(c->h2);
-	if (c->h2->request_count == 0)
-		conn_wait(c, CONN_WAIT_idle, FIRST_REQUEST_US);
 }
 
 void h2_settle(struct h2 *h2)
@@ -140,8 +149,14 @@ void h2_settle(struct h2 *h2)
 
 	if (h2->request_count > 0 || c->state != CONN_H2)
 		return;
-	conn_wait(c, CONN_WAIT_idle, h2->going ? FIRST_REQUEST_US : c->carrier.request_number ? set->keepalive_timeout : set->client_header_timeout);
+	conn_wait(c, CONN_WAIT_idle, c->carrier.request_number ? set->keepalive_timeout : set->client_header_timeout);
 	h2_flush_later(h2);                      /* it may be over */
+}
+
+static void head_late(struct worker *worker, struct timer *timer)
+{
+	(void)worker;
+	h2_give_up((struct h2 *)((char *)timer - offsetof(struct h2, head_timer)), NGHTTP2_NO_ERROR, END_client_header_timeout);
 }
 
 void h2_timer(struct conn *c)
@@ -149,11 +164,8 @@ void h2_timer(struct conn *c)
 	struct h2 *h2 = c->h2;
 
 	switch (c->wait) {
-	case CONN_WAIT_head:
-		h2_give_up(h2, NGHTTP2_NO_ERROR, END_client_header_timeout);
-		break;
 	case CONN_WAIT_idle:
-		if (h2->request_count > 0)
+		if (h2->request_count > 0 || h2->head.open)
 			break;
 		if (h2->gone || !h2->begun) {
 			conn_gone(c, h2->begun ? END_client_left : END_client_header_timeout);
@@ -182,7 +194,7 @@ static struct h2_stream *stream_find(struct h2 *h2, int32_t id)
 static bool frame_spend(struct h2 *h2, const nghttp2_frame_hd *hd)
 {
 	switch (hd->type) {
-		case NGHTTP2_RST_STREAM:
+	case NGHTTP2_RST_STREAM:
 		return h2_spend(h2, H2_BUDGET_resets);
 	case NGHTTP2_SETTINGS:
 		return (hd->flags & NGHTTP2_FLAG_ACK) || h2_spend(h2, H2_BUDGET_settings);
@@ -197,8 +209,11 @@ static bool frame_spend(struct h2 *h2, const nghttp2_frame_hd *hd)
 		return h2_spend(h2, H2_BUDGET_priorities);
 	case NGHTTP2_WINDOW_UPDATE:
 		return h2_spend(h2, H2_BUDGET_updates);
+	case NGHTTP2_DATA: case NGHTTP2_HEADERS: case NGHTTP2_CONTINUATION:
+		return true;
+	default:
+		return h2_spend(h2, H2_BUDGET_others);
 	}
-	return true;
 }
 
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
@@ -222,8 +237,6 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	struct h2 *h2 = user;
 
 	(void)session;
-	if (h2->conn->wait == CONN_WAIT_idle || h2->conn->wait == CONN_WAIT_none)
-		conn_wait(h2->conn, CONN_WAIT_head, h2->conn->carrier.set->client_header_timeout);
 	h2_head_open(h2, frame->hd.stream_id, frame->headers.cat != NGHTTP2_HCAT_REQUEST);
 	return 0;
 }
@@ -243,8 +256,7 @@ static void headers_whole(struct h2 *h2, const nghttp2_frame *frame)
 	bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 	struct h2_stream *s;
 
-	if (h2->conn->wait == CONN_WAIT_head)
-		h2->conn->wait = CONN_WAIT_none;
+	timer_clear(h2->conn->worker, &h2->head_timer);
 	if (!h2->head.trailers) {
 		s = h2_stream_new(h2, frame->hd.stream_id);
 		h2_stream_begin(s, end);
@@ -283,13 +295,20 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 		if (frame->hd.flags & NGHTTP2_FLAG_ACK)
 			h2_gone_said(h2);
 		break;
+	case NGHTTP2_PRIORITY_UPDATE: {
+		const nghttp2_ext_priority_update *update = frame->ext.payload;
+		h2_stream_priority(h2, update->stream_id, slice_make((const char *)update->field_value, update->field_value_len));
+		break;
+	}
 	}
 	return h2->end == END_complete ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
 {
-	(void)session, (void)frame, (void)error;
+	(void)session;
+	if (error == NGHTTP2_ERR_REFUSED_STREAM && frame->hd.type == NGHTTP2_HEADERS)
+		h2_stream_refused(user);
 	return h2_spend(user, H2_BUDGET_resets) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
@@ -390,9 +409,7 @@ static void settings_say(struct h2 *h2)
 
 static void h2_feed(struct h2 *h2, const char *buf, size_t len)
 {
-	h2->reading = true;
 	ssize_t n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)buf, len);
-	h2->reading = false;
 	if (n < 0) {
 		bool many = n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS, flood = many || n == NGHTTP2_ERR_FLOODED;
 		if (!h2->why_text[0])
@@ -400,6 +417,8 @@ static void h2_feed(struct h2 *h2, const char *buf, size_t len)
 		h2_give_up(h2, flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR,
 			many ? END_h2_continuation_flood : flood ? END_h2_ping_flood : END_h2_invalid);
 	}
+	if (h2->head.open && !h2->head_timer.due_us)
+		timer_set(h2->conn->worker, &h2->head_timer, h2->conn->carrier.set->client_header_timeout, head_late);
 	h2_flush_later(h2);
 }
 

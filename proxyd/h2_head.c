@@ -236,21 +236,20 @@ enum refusal h2_head_take(struct h2 *h2, bool end, const struct settings *set, s
 	return refusal;
 }
 
-nghttp2_extpri h2_priority(struct slice value)
+nghttp2_extpri h2_priority(struct slice value, nghttp2_extpri base)
 {
-	nghttp2_extpri priority = { NGHTTP2_EXTPRI_DEFAULT_URGENCY, 0 };
-	const nghttp2_extpri fallback = priority;
+	nghttp2_extpri priority = base;
 	const char *pos = value.ptr;
 	struct sf_member member;
 	int step;
 
 	if (!value.len)
-		return fallback;
+		return base;
 	while ((step = sf_dictionary_next(&pos, value.ptr + value.len, &member)) > 0) {
 		if (slice_eq(member.key, SLICE("u")) && member.type == SF_INTEGER && member.integer >= 0 && member.integer <= NGHTTP2_EXTPRI_URGENCY_LOW)
 			priority.urgency = (uint32_t)member.integer;
 		else if (slice_eq(member.key, SLICE("i")) && member.type == SF_BOOLEAN)
 			priority.inc = member.integer != 0;
 	}
-	return step < 0 ? fallback : priority;
+	return step < 0 ? base : priority;
 }

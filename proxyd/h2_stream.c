@@ -1,6 +1,8 @@
 /* A stream of HTTP/2: its beginning, the content that comes on it, its time-outs and ends. */
 #include "h2.h"
 
+static const nghttp2_extpri default_priority = { NGHTTP2_EXTPRI_DEFAULT_URGENCY, 0 };
+
 static void stream_timer(struct worker *worker, struct timer *timer);
 
 struct h2_stream *h2_stream_new(struct h2 *h2, int32_t id)
@@ -70,6 +72,67 @@ static bool is_malformed(enum refusal refusal)
 	return refusal != REFUSAL_none && refusal_rows[refusal].status == 400 && refusal != REFUSAL_host_missing;
 }
 
+static void priority_set(struct h2_stream *s, nghttp2_extpri priority)
+{
+	if (!s->closed)
+		nghttp2_session_change_extpri_stream_priority(s->h2->session, s->id, &priority, 0);
+}
+
+/* A PRIORITY_UPDATE that came before its stream has the word, not the field (RFC 9218 section 7). */
+static void priority_begin(struct h2_stream *s, struct slice field)
+{
+	s->priority = h2_priority(field, default_priority);
+	for (size_t i = 0; i < H2_EARLY_PRIORITIES; i++)
+		if (s->h2->early[i].id == s->id) {
+			s->priority = s->h2->early[i].priority;
+			return;
+		}
+	if (field.len)
+		priority_set(s, s->priority);
+}
+
+void h2_stream_priority(struct h2 *h2, int32_t id, struct slice value)
+{
+	struct h2_stream *s = nghttp2_session_get_stream_user_data(h2->session, id);
+	nghttp2_extpri priority = h2_priority(value, default_priority);
+
+	if (s) {
+		s->priority = priority;
+		return;
+	}
+	size_t i = 0;
+	while (i < H2_EARLY_PRIORITIES && h2->early[i].id != id) i++;
+	if (i == H2_EARLY_PRIORITIES)
+		i = h2->early_next++ % H2_EARLY_PRIORITIES;
+	h2->early[i].id = id;
+	h2->early[i].priority = priority;
+}
+
+void h2_stream_priority_answer(struct h2_stream *s, struct slice value)
+{
+	priority_set(s, h2_priority(value, s->priority));
+}
+
+static void refused_abort(struct carrier *carrier)
+{
+	carrier->request = NULL;
+}
+
+void h2_stream_refused(struct h2 *h2)
+{
+	static const struct carrier_ops ops = { .abort = refused_abort };
+	struct conn *c = h2->conn;
+	struct carrier carrier = c->carrier;     /* the request lets go of it in its first step */
+	const struct http_head head = { .minor = 1, .http_2 = true };
+
+	carrier.ops = &ops;
+	carrier.request_number = ++c->carrier.request_number;
+	carrier.request_bytes = h2->head.frame_bytes;
+	carrier.unanswerable = true;
+	request_begin(c->worker, &carrier, &head, REFUSAL_h2_streams, c->worker->now_us, c->worker->wall_us);
+	CHECK(!carrier.request);
+}
+
 void h2_stream_begin(struct h2_stream *s, bool end)
 {
 	struct h2 *h2 = s->h2;
@@ -91,12 +154,8 @@ void h2_stream_begin(struct h2_stream *s, bool end)
 	s->content_end = end;
 	s->content = refusal == REFUSAL_none && (head.framing == FRAMING_chunked || (head.framing == FRAMING_length && head.length > 0));
 	s->continue_due = s->content && head.expect_continue;
-	if (refusal == REFUSAL_none) {
-		const struct http_header *h = http_header_get(&head, FIELD_priority);
-		nghttp2_extpri priority = h2_priority(h ? h->value : SLICE(""));
-		if (h)
-			nghttp2_session_change_extpri_stream_priority(h2->session, s->id, &priority, 0);
-	}
+	if (refusal == REFUSAL_none)
+		priority_begin(s, http_header_value(&head, FIELD_priority));
 	request_begin(c->worker, carrier, &head, refusal, h2->head.first_us, h2->head.first_wall_us);
 	free(buf);
 }

@@ -25,8 +25,8 @@ static nghttp2_nv field(struct slice name, struct slice value)
 }
 
 /* "Name: value\r\n"... as fields with names in lower case, which are written to *names. What belongs to an HTTP/1 connection
- * has no place here. */
-static size_t lines_read(struct slice block, nghttp2_nv *fields, char **names)
+ * has no place here. *priority is set to the value of the field of that name, if there is one. */
+static size_t lines_read(struct slice block, nghttp2_nv *fields, char **names, struct slice *priority)
 {
 	const char *end = block.ptr + block.len;
 	size_t count = 0;
@@ -43,8 +43,11 @@ static size_t lines_read(struct slice block, nghttp2_nv *fields, char **names)
 			(*names)[i] = (char)(line[i] >= 'A' && line[i] <= 'Z' ? line[i] | 0x20 : line[i]);
 		if (value.len && value.ptr[value.len - 1] == '\r')
 			value = slice_trim(slice_make(value.ptr, value.len - 1));
-		if (http_field_flags(http_field_find(name)) & HTTP_HOP)
+		enum http_field id = http_field_find(name);
+		if (http_field_flags(id) & HTTP_HOP)
 			continue;
+		if (id == FIELD_priority)
+			*priority = value;
 		*names += name.len;
 		fields[count++] = field(name, value);
 	}
@@ -56,6 +59,7 @@ static void head_send(struct h2_stream *s, const struct answer *answer, bool fin
 	size_t most = lines_count(answer) + OWN_FIELDS, bytes = 0, count = 0;
 	char status[3] = { (char)('0' + answer->status / 100 % 10), (char)('0' + answer->status / 10 % 10), (char)('0' + answer->status % 10) };
 	char digits[20];
+	struct slice priority = SLICE("");
 
 	for (size_t i = 0; i < answer->block_count; i++)
 		bytes += answer->blocks[i].len;
@@ -63,7 +67,7 @@ static void head_send(struct h2_stream *s, const struct answer *answer, bool fin
 	char *names = (char *)(fields + most);
 	fields[count++] = field(SLICE(":status"), slice_make(status, 3));
 	for (size_t i = 0; i < answer->block_count; i++)
-		count += answer->blocks[i].len ? lines_read(answer->blocks[i], fields + count, &names) : 0;
+		count += answer->blocks[i].len ? lines_read(answer->blocks[i], fields + count, &names, &priority) : 0;
 	if (answer->body == ANSWER_LENGTH || (answer->body == ANSWER_NO_BODY && answer->length != UINT64_MAX))
 		fields[count++] = field(SLICE("content-length"), slice_make(digits, (size_t)(logval_put_decimal(digits, answer->length) - digits)));
 	nghttp2_data_provider body = { .source.ptr = s, .read_callback = h2_body_read };
@@ -72,6 +76,8 @@ static void head_send(struct h2_stream *s, const struct answer *answer, bool fin
 	else
 		nghttp2_submit_response(s->h2->session, s->id, fields, count, s->no_body ? NULL : &body);
 	free(fields);
+	if (final && priority.len)
+		h2_stream_priority_answer(s, priority);
 	h2_flush_later(s->h2);
 }
 

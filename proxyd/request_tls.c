@@ -35,15 +35,22 @@ static bool is_misdirected(const struct request *r)
 	return shown != r->server;
 }
 
-/* A client of HTTP/2 may take one connection for every name that it thinks the certificate is for (RFC 9113 section 9.1.1). */
+/* A client of HTTP/2 may take one connection for every name that its certificate is for (RFC 9113 section 9.1.1); for others
+ * it has to make its own (RFC 9110 section 7.4). A client that has named nobody in its handshake, as it does when it knows
+ * an address only, has no way to ask for the default server's certificate by name: any name of that server is answered. */
 static bool is_coalesced_wrongly(const struct request *r)
 {
-	X509 *shown;
+	struct slice name = r->log.host;
 	char host[TLS_NAME_MAX + 1];
+	X509 *shown;
 
-	if (!r->head.http_2 || !r->carrier->tls || slice_eq(r->log.sni, r->log.host) || !is_misdirected(r) || r->log.host.len > TLS_NAME_MAX)
+	if (!r->head.http_2 || !r->carrier->tls || slice_eq(r->log.sni, name) || (!r->log.sni.len && !is_misdirected(r)))
 		return false;
-	snprintf(host, sizeof(host), "%.*s", SLICE_ARG(r->log.host));
+	if (name.len > 2 && name.ptr[0] == '[')
+		name = slice_make(name.ptr + 1, name.len - 2);
+	if (name.len > TLS_NAME_MAX)
+		return true;
+	snprintf(host, sizeof(host), "%.*s", SLICE_ARG(name));
 	shown = SSL_get_certificate(r->carrier->transport->tls->ssl);
 	return shown && X509_check_host(shown, host, 0, 0, NULL) != 1 && X509_check_ip_asc(shown, host, 0) != 1;
 }

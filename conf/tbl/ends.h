@@ -42,3 +42,4 @@ END(h2_ping_flood,       "",                      "",                        "Th
 END(h2_empty_flood,      "",                      "",                        "The HTTP/2 client sent more than 64 empty DATA within 10 s.")
 END(h2_priority_flood,   "",                      "",                        "The HTTP/2 client sent more than 1000 PRIORITY or PRIORITY_UPDATE within 10 s.")
 END(h2_update_flood,     "",                      "",                        "The HTTP/2 client sent more than 20000 WINDOW_UPDATE within 10 s.")
+END(h2_unknown_flood,    "",                      "",                        "The HTTP/2 client sent more than 256 frames of unknown types, or GOAWAY, within 10 s.")

@@ -57,4 +57,5 @@ REFUSAL(h2_upper_case,      400, "HTTP/2: a field name with a letter in upper ca
 REFUSAL(h2_connection_field, 400, "HTTP/2: a field that belongs to an HTTP/1 connection, or a TE other than trailers.")
 REFUSAL(h2_blank,           400, "HTTP/2: a field value with white space around it.")
 REFUSAL(h2_length,          400, "HTTP/2: Content-Length, and no content.")
+REFUSAL(h2_streams,         503, "HTTP/2: more requests at once than `http2_max_concurrent_streams`. The stream is reset (REFUSED_STREAM: nothing was done), status is 0; of the head nothing is known.")
 REFUSAL(grpc,               415, "Content of type application/grpc: it needs trailers and HTTP/2 to the origin, which are not passed on.")
