@@ -106,6 +106,7 @@ struct h2 {
 	char *out;                               /* frames that the socket did not take */
 	size_t out_pos, out_len;
 	uint64_t made, left;                     /* bytes of frames: gathered; taken by the socket */
+	uint64_t took_us;                        /* when the socket took some last */
 };
 
 extern const struct carrier_ops h2_ops;

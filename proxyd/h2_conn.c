@@ -191,6 +191,13 @@ static struct h2_stream *stream_find(struct h2 *h2, int32_t id)
 	return id > 0 ? nghttp2_session_get_stream_user_data(h2->session, id) : NULL;
 }
 
+/* A rule that nghttp2 does not look at. */
+static void broke_rule(struct h2 *h2, const char *text)
+{
+	snprintf(h2->why_text, sizeof(h2->why_text), "%s", text);
+	h2_give_up(h2, NGHTTP2_PROTOCOL_ERROR, END_h2_invalid);
+}
+
 static bool frame_spend(struct h2 *h2, const nghttp2_frame_hd *hd)
 {
 	switch (hd->type) {
@@ -199,11 +206,10 @@ static bool frame_spend(struct h2 *h2, const nghttp2_frame_hd *hd)
 	case NGHTTP2_SETTINGS:
 		return (hd->flags & NGHTTP2_FLAG_ACK) || h2_spend(h2, H2_BUDGET_settings);
 	case NGHTTP2_PING:
-		return (hd->flags & NGHTTP2_FLAG_ACK) || h2_spend(h2, H2_BUDGET_pings);
+		return h2_spend(h2, hd->flags & NGHTTP2_FLAG_ACK ? H2_BUDGET_others : H2_BUDGET_pings);
 	case NGHTTP2_PRIORITY: case NGHTTP2_PRIORITY_UPDATE:
 		if (hd->type == NGHTTP2_PRIORITY && hd->stream_id == 0) {
-			/* RFC 9113 section 6.3; nghttp2 does not look at what it does not use. */
-			h2_give_up(h2, NGHTTP2_PROTOCOL_ERROR, END_h2_invalid);
+			broke_rule(h2, "PRIORITY: stream_id == 0");        /* RFC 9113 section 6.3 */
 			return false;
 		}
 		return h2_spend(h2, H2_BUDGET_priorities);
@@ -297,6 +303,8 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 		break;
 	case NGHTTP2_PRIORITY_UPDATE: {
 		const nghttp2_ext_priority_update *update = frame->ext.payload;
+		if (update->stream_id == 0)
+			broke_rule(h2, "PRIORITY_UPDATE: prioritized stream == 0");    /* RFC 9218 section 7.1 */
 		h2_stream_priority(h2, update->stream_id, slice_make((const char *)update->field_value, update->field_value_len));
 		break;
 	}
@@ -343,7 +351,16 @@ static int on_error(nghttp2_session *session, int code, const char *text, size_t
 	return 0;
 }
 
-/* A GOAWAY with an error is nghttp2's verdict about what has come. The end of a stream is noted before it is closed. */
+/* A GOAWAY with an error is nghttp2's verdict about what has come. It minds the number of settings in a frame itself. */
+static void note_verdict(struct h2 *h2, uint32_t code)
+{
+	h2->end = code == NGHTTP2_COMPRESSION_ERROR ? END_h2_compression : code == NGHTTP2_FLOW_CONTROL_ERROR ? END_h2_flow_control
+		: code == NGHTTP2_ENHANCE_YOUR_CALM ? END_h2_settings_flood : END_h2_invalid;
+	if (!h2->why_text[0])
+		snprintf(h2->why_text, sizeof(h2->why_text), "%s", nghttp2_http2_strerror(code));
+}
+
+/* The end of a stream is noted before it is closed. */
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
 	struct h2 *h2 = user;
@@ -358,9 +375,16 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 		h2->sending->end_at = UINT64_MAX;        /* until it is counted: frame_note() */
 	}
 	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && h2->end == END_complete)
-		h2->end = frame->goaway.error_code == NGHTTP2_COMPRESSION_ERROR ? END_h2_compression
-			: frame->goaway.error_code == NGHTTP2_FLOW_CONTROL_ERROR ? END_h2_flow_control : END_h2_invalid;
+		note_verdict(h2, frame->goaway.error_code);
 	return 0;
+}
+
+/* Nothing is known of a frame whose type is unknown, but that it was one (on_begin_frame). */
+static int on_unknown(nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd, void *user)
+{
+	(void)session, (void)hd, (void)user;
+	*payload = NULL;
+	return NGHTTP2_ERR_CANCEL;
 }
 
 /* ---- beginning ---- */
@@ -381,11 +405,16 @@ static nghttp2_session *session_make(struct h2 *h2)
 	nghttp2_session_callbacks_set_on_stream_close_callback(calls, on_stream_close);
 	nghttp2_session_callbacks_set_on_frame_send_callback(calls, on_frame_send);
 	nghttp2_session_callbacks_set_error_callback2(calls, on_error);
+	nghttp2_session_callbacks_set_unpack_extension_callback(calls, on_unknown);
 	nghttp2_option_set_no_http_messaging(option, 1);         /* heads are judged by h2_head.c, with a reason for the log */
 	nghttp2_option_set_no_auto_window_update(option, 1);
 	nghttp2_option_set_max_send_header_block_length(option, 2 * ANSWER_HEAD_MAX);
 	nghttp2_option_set_max_continuations(option, H2_CONTINUATIONS_MAX);
-	nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
+	for (int type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+		if (type == NGHTTP2_PRIORITY_UPDATE)
+			nghttp2_option_set_builtin_recv_extension_type(option, (uint8_t)type);
+		else
+			nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
 	CHECK(nghttp2_session_server_new2(&session, calls, h2, option) == 0);
 	nghttp2_session_callbacks_del(calls);
 	nghttp2_option_del(option);
@@ -412,7 +441,7 @@ static void h2_feed(struct h2 *h2, const char *buf, size_t len)
 	ssize_t n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)buf, len);
 	if (n < 0) {
 		bool many = n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS, flood = many || n == NGHTTP2_ERR_FLOODED;
-		if (!h2->why_text[0])
+		if (!h2->why_text[0] && h2->end == END_complete)
 			snprintf(h2->why_text, sizeof(h2->why_text), "%s", nghttp2_strerror((int)n));
 		h2_give_up(h2, flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR,
 			many ? END_h2_continuation_flood : flood ? END_h2_ping_flood : END_h2_invalid);

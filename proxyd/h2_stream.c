@@ -325,11 +325,13 @@ void h2_stream_wait(struct h2_stream *s, enum h2_wait wait, uint64_t delay_us)
 	timer_set(s->h2->conn->worker, &s->timer, delay_us, stream_timer);
 }
 
-/* Whether it is the client's window that holds its answer up; else it is other streams that come first. */
+/* Whether it is the client that holds its answer up, by a window or by not reading; else it is other streams that come first. */
 static bool is_held(const struct h2_stream *s)
 {
 	nghttp2_session *session = s->h2->session;
 
+	if (h2_has_unsent(s->h2))
+		return s->h2->conn->worker->now_us - s->h2->took_us >= s->carrier.set->send_timeout;
 	return nghttp2_session_get_remote_window_size(session) <= 0 || nghttp2_session_get_stream_remote_window_size(session, s->id) <= 0;
 }
 

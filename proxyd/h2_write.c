@@ -284,8 +284,11 @@ static bool send_bytes(struct h2 *h2, const char *bytes, size_t len)
 		h2->out = NULL;
 		h2->out_pos = h2->out_len = 0;
 	}
-	if (taken && c->wait == CONN_WAIT_send)
-		c->wait = CONN_WAIT_none;
+	if (taken) {
+		h2->took_us = c->worker->now_us;
+		if (c->wait == CONN_WAIT_send)
+			c->wait = CONN_WAIT_none;
+	}
 	return true;
 }
 

@@ -49,6 +49,25 @@ def cached(proxy, origin):
 
 
 @pytest.fixture
+def run(cached):
+    """As cached(), before an origin whose answers may be stored for a minute."""
+    def make(handler=None, **kw):
+        return cached(handler, headers=[('Cache-Control', 'max-age=60')], **kw)
+
+    return make
+
+
+@pytest.fixture(scope='module')
+def shared(tmp_path_factory):
+    """One daemon, and the same origin, for all stories of a module that leave it as it was."""
+    origin = harness.Origin(headers=[('Cache-Control', 'max-age=60')])
+    daemon = harness.Proxyd(tmp_path_factory.mktemp('shared'), harness.site(origin)).start()
+    yield daemon, origin
+    daemon.close()
+    origin.close()
+
+
+@pytest.fixture
 def clock(tmp_path):
     """Give it to cached() or proxy(): the story moves the daemon's time."""
     if not os.path.exists(harness.PROXYD_CLOCK):
