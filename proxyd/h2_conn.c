@@ -167,7 +167,11 @@ void h2_timer(struct conn *c)
 	case CONN_WAIT_idle:
 		if (h2->request_count > 0 || h2->head.open)
 			break;
-		if (h2->gone || !h2->begun) {
+		if (!h2->begun && !c->carrier.tls) {
+			h2_give_up(h2, NGHTTP2_NO_ERROR, END_client_header_timeout);
+			break;
+		}
+		if (h2->gone || !h2->begun) {        /* over TLS its record tells */
 			conn_gone(c, h2->begun ? END_client_left : END_client_header_timeout);
 			break;
 		}

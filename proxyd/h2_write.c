@@ -343,6 +343,8 @@ static void finish(struct h2 *h2)
 {
 	struct conn *c = h2->conn;
 
+	if (c->transport.tls)
+		conn_tls_end(c, h2->end != END_complete ? h2->end : END_client_left);
 	h2_gone(c, END_client_left);
 	h2_streams_bury(h2);
 	conn_linger(c);
