@@ -81,7 +81,7 @@ static bool is_grpc(const struct request *r)
 	const struct slice grpc = SLICE("application/grpc");
 
 	return type.len >= grpc.len && slice_eq_nocase(slice_make(type.ptr, grpc.len), grpc)
-		&& (type.len == grpc.len || strchr("+;- \t", type.ptr[grpc.len]));
+		&& (type.len == grpc.len || strchr("+; \t", type.ptr[grpc.len]));
 }
 
 enum step step_guard(struct request *r)

@@ -50,8 +50,10 @@ def settings(*pairs):
 
 
 class Answer:
-    def __init__(self):
-        self.status, self.headers, self.body, self.interim, self.reset, self.complete = None, harness.Headers(), b'', [], None, False
+    """interim: answers of their own, without a body."""
+
+    def __init__(self, status=None, headers=()):
+        self.status, self.headers, self.body, self.interim, self.reset, self.complete = status, harness.Headers(headers), b'', [], None, False
 
     def __repr__(self):
         return f'<Answer {self.status} {list(self.headers)} {self.body[:80]!r} reset={self.reset} complete={self.complete}>'
@@ -104,11 +106,13 @@ class H2(harness.Client):
                 payload, flags = payload + p, flags | (f & END_HEADERS)
             fields = self.decoder.decode(payload)
             status = int(dict(fields)[':status'])
+            headers = harness.Headers(f for f in fields if not f[0].startswith(':'))
             if status < 200:
-                answer.interim.append(status)
+                answer.interim.append(Answer(status, headers))
             else:
-                answer.status, answer.headers = status, harness.Headers(f for f in fields if not f[0].startswith(':'))
+                answer.status, answer.headers = status, headers
             assert all(n == n.lower() for n, _ in fields)
+            assert not any(headers.has(n) for n in ('connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'))
         else:
             answer.body += payload
             self.order.append(stream)
@@ -120,7 +124,7 @@ class H2(harness.Client):
     def request(self, path='/', method='GET', headers=(), body=None, host='site.test', end=True, scheme='http'):
         """Sends one request; body goes out as DATA frames of 16 KB. Returns the number of its stream."""
         self.stream += 2
-        fields = head(path, method, host, scheme, *headers)
+        fields = head(path, method, host, scheme, *[(n.lower(), v) for n, v in headers])
         self.send(frame(HEADERS, END_HEADERS | (END_STREAM if end and body is None else 0), self.stream, fields))
         if body is not None:
             pieces = [body[i:i + 16384] for i in range(0, len(body), 16384)] or [b'']
@@ -143,6 +147,15 @@ class H2(harness.Client):
 
     def get(self, path='/', **kw):
         return self.answer(self.request(path, **kw))
+
+    def response(self, method='GET'):
+        """The answer to the last request, whole: as harness.Client says it."""
+        a = self.answer(self.stream)
+        assert a.complete and a.reset is None, f'cut answer: {a!r}'
+        assert not (a.body and (method == 'HEAD' or a.status in (204, 304))), f'a body that must not be: {a!r}'
+        length = a.headers.all('content-length')
+        assert method == 'HEAD' or a.status == 304 or length in ([], [str(len(a.body))]), f'not the length that was said: {a!r}'
+        return a
 
     def ping(self, data=b'12345678'):
         """Everything that was sent before has been read when this returns."""

@@ -7,7 +7,7 @@ import h2.connection
 import h2.events
 import pytest
 
-from h2_help import DATA, END_HEADERS, END_STREAM, H2, HEADERS, PRIORITY_UPDATE, WINDOW, block, frame
+from h2_help import CANCEL, DATA, END_HEADERS, END_STREAM, H2, HEADERS, PRIORITY_UPDATE, RST, WINDOW, block, frame, settings
 from harness import Client
 
 
@@ -66,7 +66,7 @@ def test_continue(run):
             client.next()
         client.send(frame(DATA, END_STREAM, s, b'ab'))
         a = client.answer(s)
-        assert a.interim == [100] and a.status == 200
+        assert [i.status for i in a.interim] == [100] and a.status == 200
 
 
 def test_cookie_crumbs_are_joined_and_trailers_dropped(run):
@@ -79,11 +79,69 @@ def test_cookie_crumbs_are_joined_and_trailers_dropped(run):
     assert sent.headers.all('cookie') == ['a=1; b=2'] and not sent.headers.has('x-checksum') and sent.body == b'q'
 
 
-def test_grpc_is_refused(run):
+def test_trailers_of_an_answer_are_dropped(run):
+    """As over HTTP/1 (RFC 9110 section 6.5.1): the body ends by END_STREAM on DATA, and nothing follows."""
+    def handler(request, conn):
+        conn.send(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n')
+    daemon, _ = run(handler)
+    with H2(daemon.address) as client:
+        a = client.get('/a')
+        assert (a.status, a.body, a.headers.has('x-sum'), a.headers.has('content-length')) == (200, b'abc', False, False)
+    assert last(daemon)['end'] == 'complete'
+
+
+@pytest.mark.parametrize('kind', ['application/grpc', 'application/grpc+proto', 'Application/gRPC; a=b'])
+def test_grpc_is_refused(run, kind):
+    """Its status is in trailers: without them every call would look broken."""
     daemon, origin = run()
     with H2(daemon.address) as client:
-        assert client.get('/s/m', method='POST', headers=[('content-type', 'application/grpc+proto'), ('te', 'trailers')], body=b'x').status == 415
+        assert client.get('/s/m', method='POST', headers=[('content-type', kind), ('te', 'trailers')], body=b'x').status == 415
     assert last(daemon)['refusal'] == 'grpc' and not origin.requests
+
+
+@pytest.mark.parametrize('kind', ['application/grpc-web', 'application/grpc-web+proto', 'application/grpcish'])
+def test_what_is_like_grpc_and_needs_no_trailers_passes(run, kind):
+    daemon, _ = run()
+    with H2(daemon.address) as client:
+        assert client.get('/s/m', method='POST', headers=[('content-type', kind)], body=b'x').status == 200
+
+
+def test_interim_answers_of_the_origin(run):
+    def handler(request, conn):
+        conn.send(b'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n')
+        conn.reply(body=b'x')
+    daemon, _ = run(handler)
+    with H2(daemon.address) as client:
+        a = client.get('/a')
+        assert [(i.status, i.headers.get('link')) for i in a.interim] == [(103, '</a.css>; rel=preload')] and a.status == 200
+
+
+def test_stream_without_an_end_is_sent_as_it_comes(run):
+    """Server-sent events: each piece leaves when it has come."""
+    def handler(request, conn):
+        conn.send(b'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n')
+        for i in range(5):
+            conn.origin.pass_gate(i)
+            conn.send(b'7\r\ndata:%d\n\r\n' % i)
+        conn.send(b'0\r\n\r\n')
+    daemon, origin = run(handler)
+    for i in range(5):
+        origin.gate(i)
+    with H2(daemon.address) as client:
+        s = client.request('/a')
+        client.until_head(s)
+        for i in range(5):
+            origin.open_gate(i)
+            while not client.answers[s].body.endswith(b'data:%d\n' % i):
+                client.next()
+        assert client.answer(s).complete
+
+
+def test_options_of_the_whole_server(run):
+    daemon, origin = run()
+    with H2(daemon.address) as client:
+        assert client.get('*', method='OPTIONS').status == 200
+    assert origin.requests[0].target == '*'
 
 
 # ---- windows, order ----
@@ -111,22 +169,110 @@ def test_body_keeps_to_the_windows_and_slow_streams_hold_up_nobody(run):
     assert all(int(r['high_water']) <= 200000 and r['end'] == 'complete' for r in daemon.records(2))
 
 
-def test_urgency_decides_the_order(run):
+class Queue:
+    """Answers that wait, all but their first bytes, for the connection's window, so that their order can be seen."""
+
+    def __init__(self, client):
+        self.client, self.streams = client, {}
+        client.send(settings((4, 10 ** 6)))
+        first = client.request('/takes_the_window')
+        while len(client.answers[first].body if first in client.answers else b'') < 65535:
+            client.next()
+        client.send(frame(RST, 0, first, number(CANCEL)))
+
+    def ask(self, name, priority=None):
+        self.streams[name] = self.client.request(f'/{name}', headers=[('priority', priority)] if priority else [])
+        self.client.until_head(self.streams[name])
+
+    def order(self, pieces):
+        """Names, in the order of so many DATA frames."""
+        self.client.ping()
+        del self.client.order[:]
+        names = {s: n for n, s in self.streams.items()}
+        for i in range(pieces):                          # a frame of 16 KB for each
+            self.client.send(frame(WINDOW, 0, 0, number(16384)))
+            while len(self.client.order) <= i:
+                self.client.next()
+        return ''.join(names[s] for s in self.client.order)
+
+
+def number(value):
+    return struct.pack('>I', value)
+
+
+def update(stream, value):
+    return frame(PRIORITY_UPDATE, 0, 0, number(stream) + value)
+
+
+@pytest.fixture
+def queue(run):
     daemon, _ = run(big)
     with H2(daemon.address, auto=False) as client:
-        lazy = client.request('/lazy', headers=[('priority', 'u=7')])
-        client.until_head(lazy)
-        urgent = client.request('/urgent', headers=[('priority', 'u=0')])
-        client.until_head(urgent)
-        client.ping()
-        del client.order[:]
-        # Both have bytes waiting, and no window.
-        client.send(frame(WINDOW, 0, lazy, struct.pack('>I', 10 ** 6)) + frame(WINDOW, 0, urgent, struct.pack('>I', 10 ** 6)))
-        client.ping()
-        client.send(frame(WINDOW, 0, 0, struct.pack('>I', 40000)))
-        while len(client.order) < 2:
-            client.next()
-        assert set(client.order[:2]) == {urgent}
+        yield Queue(client)
+
+
+def test_urgency_decides_the_order(queue):
+    queue.ask('z', 'u=7')
+    queue.ask('d')
+    queue.ask('a', 'u=0')
+    queue.ask('m', 'u=4')
+    assert queue.order(4) == 'aaaa'
+    queue.client.send(frame(RST, 0, queue.streams['a'], number(CANCEL)))
+    assert queue.order(2) == 'dd'
+    queue.client.send(frame(RST, 0, queue.streams['d'], number(CANCEL)))
+    assert queue.order(2) == 'mm'
+
+
+def test_of_one_urgency_the_first_comes_first(queue):
+    queue.ask('a', 'u=3')
+    queue.ask('b')
+    got = queue.order(22)                                # 300,000 bytes are 19 pieces
+    assert got.startswith('a' * 18) and got == ''.join(sorted(got)) and got.endswith('bb')
+
+
+def test_incremental_answers_take_turns(queue):
+    queue.ask('a', 'i')
+    queue.ask('b', 'i')
+    queue.ask('c', 'i')
+    got = queue.order(12)
+    assert all(got.count(n) == 4 for n in 'abc') and all(x != y for x, y in zip(got, got[1:])), got
+
+
+def test_priority_update_changes_the_order(queue):
+    queue.ask('a')
+    queue.ask('b')
+    queue.client.send(update(queue.streams['b'], b'u=1'))
+    assert queue.order(3) == 'bbb'
+    queue.client.send(update(queue.streams['b'], b'u=6'))
+    assert queue.order(3) == 'aaa'
+
+
+def test_priority_update_before_its_stream_has_the_word(queue):
+    queue.ask('a')
+    queue.client.send(update(queue.client.stream + 2, b'u=1'))
+    queue.ask('b', 'u=7')
+    assert queue.order(3) == 'bbb'
+
+
+def test_malformed_priority_is_none(queue):
+    queue.ask('a')
+    queue.ask('b', 'u=1, ,')
+    queue.ask('c', 'u=-1')
+    queue.ask('d', 'u="0"')
+    assert queue.order(3) == 'aaa'
+
+
+def test_origin_may_say_what_its_answer_is_worth(run):
+    """RFC 9218 section 8: what it names replaces what the client said."""
+    def handler(request, conn):
+        conn.reply(headers=[('Priority', 'u=1')] if request.target == '/b' else [], body=b'x' * 300000)
+    daemon, _ = run(handler)
+    with H2(daemon.address, auto=False) as client:
+        queue = Queue(client)
+        queue.ask('a')
+        queue.ask('b', 'u=5')
+        assert queue.order(3) == 'bbb'
+        assert client.answers[queue.streams['b']].headers.get('priority') == 'u=1'
 
 
 # ---- clients of another make ----

@@ -2,7 +2,7 @@
 or is not done here, is answered."""
 import pytest
 
-from h2_help import CONTINUATION, DATA, END_HEADERS, END_STREAM, H2, HEADERS, PROTOCOL, block, frame
+from h2_help import CONTINUATION, DATA, END_HEADERS, END_STREAM, H2, HEADERS, PROTOCOL, SETTINGS, block, frame
 
 P = ((':method', 'GET'), (':scheme', 'http'), (':path', '/'), (':authority', 'site.test'))
 MALFORMED = [
@@ -94,3 +94,30 @@ def test_too_large_heads_are_answered(run):
         client.send(frame(HEADERS, END_HEADERS | END_STREAM, client.stream, block((':method', 'CONNECT'), (':authority', 'site.test:443'))))
         assert client.answer(client.stream).status == 405
     assert [r['refusal'] for r in daemon.records(4)] == ['head_too_large', 'line_too_long', 'too_many_fields', 'connect_method']
+
+
+def connect(*more):
+    return frame(HEADERS, END_HEADERS, 1, block((':method', 'CONNECT'), (':authority', 'site.test:443'), *more))
+
+
+def test_connect_is_refused(run):
+    """This is no forward proxy, and says so."""
+    daemon, origin = run()
+    with H2(daemon.address) as client:
+        client.send(connect())
+        assert client.answer(1).status == 405
+    r = daemon.record()
+    assert (r['refusal'], r['method'], r['status']) == ('connect_method', 'CONNECT', '405') and not origin.requests
+
+
+def test_websocket_is_not_offered_and_refused(run):
+    """RFC 8441 section 3: who was not told that extended CONNECT is there must not use it; who does is told what is wrong."""
+    daemon, origin = run()
+    with H2(daemon.address) as client:
+        client.ping()
+        offered = [p for k, f, _, p in client.frames if k == SETTINGS and not f][0]
+        assert 8 not in [int.from_bytes(offered[i:i + 2], 'big') for i in range(0, len(offered), 6)]
+        client.send(connect((':protocol', 'websocket'), (':scheme', 'http'), (':path', '/chat')))
+        assert client.answer(1).reset == PROTOCOL
+    r = daemon.record()
+    assert (r['refusal'], r['method'], r['target'], r['status']) == ('h2_pseudo', 'CONNECT', '/chat', '0') and not origin.requests
