@@ -104,7 +104,7 @@ class H2(harness.Client):
                 k, f, _, p = self.next()
                 assert k == CONTINUATION
                 payload, flags = payload + p, flags | (f & END_HEADERS)
-            fields = self.decoder.decode(payload)
+            fields = [(n.decode('latin-1'), v.decode('latin-1')) for n, v in self.decoder.decode(payload, raw=True)]
             status = int(dict(fields)[':status'])
             headers = harness.Headers(f for f in fields if not f[0].startswith(':'))
             if status < 200:
@@ -131,6 +131,9 @@ class H2(harness.Client):
             for i, piece in enumerate(pieces):
                 self.send(frame(DATA, END_STREAM if end and i == len(pieces) - 1 else 0, self.stream, piece))
         return self.stream
+
+    def reset_stream(self, stream, code=CANCEL):
+        self.send(frame(RST, 0, stream, struct.pack('>I', code)))
 
     def answer(self, stream):
         """The whole answer, or one that was reset."""

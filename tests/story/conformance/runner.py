@@ -57,8 +57,8 @@ class Play:
 class Bench:
     """The daemon, the origin that plays the rows, and the log that says when an exchange is over."""
 
-    def __init__(self, folder, clock=None):
-        self.clock = clock
+    def __init__(self, folder, clock=None, client=harness.Client):
+        self.clock, self.client = clock, client  # client: harness.Client, or one of HTTP/2
         self.plays = {}                          # the first segment of a path -> the exchange under way there
         self.lock = threading.Lock()
         self.origin = harness.Origin(self.handle)
@@ -171,7 +171,7 @@ class Bench:
             self.plays[url] = play
         told.append(play)
         ask = [(n, text(v, now)) for n, v in exchange.ask]
-        clients = [harness.Client(self.daemon.address) for _ in range(exchange.clients)]
+        clients = [self.client(self.daemon.address) for _ in range(exchange.clients)]
         try:
             for client in clients:
                 client.request(url + exchange.path, method=exchange.method, headers=ask, body=exchange.content)

@@ -9,7 +9,7 @@ import tempfile
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir)]
 
-from harness import PROXYD_CLOCK, Clock, Closed  # noqa: E402  (the path comes first)
+from harness import PROXYD_CLOCK, Client, Clock, Closed  # noqa: E402  (the path comes first)
 from rows import ROWS  # noqa: E402
 from runner import Bench  # noqa: E402
 from table import CHECK, OPTIMAL, REQUIRED  # noqa: E402
@@ -28,19 +28,19 @@ def known():
         return {line.split('\t')[0] for line in f if line.strip() and not line.startswith('#')}
 
 
-def play(rows):
-    """row id -> None, or what was wrong. Rows in which time passes have a daemon of their own, and it to themselves."""
+def play(rows, client=Client):
+    """row id -> None, or what was wrong. client: harness.Client, or h2_help.H2. Rows in which time passes have a daemon of their own, and it to themselves."""
     results = {}
     moved = [row for row in rows if row.needs_clock]
     if moved and os.path.exists(PROXYD_CLOCK):
         with tempfile.TemporaryDirectory(prefix='conformance.') as folder:
-            bench = Bench(folder, Clock(folder))
+            bench = Bench(folder, Clock(folder), client)
             try:
                 results.update((row.id, judged(bench, row)) for row in moved)
             finally:
                 bench.close()
     with tempfile.TemporaryDirectory(prefix='conformance.') as folder:
-        bench = Bench(folder)
+        bench = Bench(folder, client=client)
         try:
             with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
                 list(pool.map(lambda row: results.update({row.id: judged(bench, row)}), [row for row in rows if not row.needs_clock]))
