@@ -205,6 +205,8 @@ static void head_guess(const struct h2_head *head, char **buf, struct http_head 
 	put(buf, &len, &cap, method);
 	put(buf, &len, &cap, target);
 	*ret_head = (struct http_head){ .minor = 1, .http_2 = true };
+	if (!*buf)
+		return;
 	ret_head->method_text = slice_make(*buf, method.len);
 	ret_head->target = slice_make(*buf + method.len, target.len);
 }
