@@ -33,7 +33,7 @@ done
 
 # Targets: those of README and tests/README.md exist, those of .PHONY that people call are in the help.
 make -s help >"$tmp/help"
-for target in $(grep -oh '`*make [a-z-]*' README.md tests/README.md conf/tbl/README | sed 's/.*make //' | sort -u); do
+for target in $(grep -oh '`*make [a-z0-9-]*' README.md tests/README.md conf/tbl/README | sed 's/.*make //' | sort -u); do
 	grep -q "^$target:" Makefile || wrong "a README says 'make $target', and there is no such target"
 done
 for target in $(sed -n 's/^\.PHONY: //p' Makefile); do
