@@ -45,6 +45,7 @@ CONVERSATIONS = {
     'range_if_changed': [('GET', []), ('GET', [('range', 'bytes=0-4'), ('if-range', '"y"')])],
     'invalidated': [('GET', []), ('POST', []), ('GET', [])],
     'authorization': [('GET', [('authorization', 'Basic x')]), ('GET', [])],
+    'coded': [('GET', [('accept-encoding', 'gzip')]), ('GET', [('accept-encoding', 'br')]), ('GET', []), ('HEAD', [('accept-encoding', 'gzip')])],
     'trace': [('TRACE', [])],
     'max_forwards': [('OPTIONS', [('max-forwards', '0')])],
     'expectation': [('GET', [('expect', 'tea')])],
@@ -58,7 +59,7 @@ CONVERSATIONS = {
 @pytest.mark.parametrize('name', CONVERSATIONS)
 def test_answers_and_log_are_those_of_http_1(run, name, path):
     """The same conversation over both; answers, and lines of the log, are the same but for what belongs to the carrier."""
-    daemon, origin = run(file_of, settings='purge_token 0123456789abcdef;')
+    daemon, origin = run(file_of, settings='purge_token 0123456789abcdef; compress on;')
     seen = {}
     for make in (Client, H2):
         target = f'{path}/{make.__name__}'
