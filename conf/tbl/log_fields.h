@@ -92,5 +92,4 @@ LOG_FIELD(origin_tls_resumed, BOOL, "The TLS session with the origin was resumed
 LOG_FIELD(origin_name,    WORD,    "Name, or address, that the origin's certificate had to be for; empty when plain.")
 LOG_FIELD(origin_verify,  WORD,    "The origin's certificate: good, bad (it was not asked), or off: `proxy_ssl_verify off`, anybody could have answered. Empty when plain, or when the handshake did not get that far.")
 LOG_FIELD(origin_tls_error, STR,   "Why the TLS handshake with the origin failed, in the last try.")
-LOG_FIELD(h2_error,       STR,     "In an h2 record: what the client did wrong, in nghttp2's words.")
 LOG_FIELD(h2_error,       STR,     "In an http2 record: what the client did wrong, in nghttp2's words.")
