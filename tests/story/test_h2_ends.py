@@ -39,6 +39,7 @@ def test_idle_connection_is_told_and_closed(run, clock):
         client.ping()
         passes(daemon, clock, 2)
         assert client.until_end() == (1, NO_ERROR)
+    daemon.records(1)
     assert [r['rec'] for r in daemon.all_records() if r['rec'] in ('req', 'http2')] == ['req'], 'nothing happened to anybody'
 
 
