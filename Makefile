@@ -36,7 +36,7 @@ CFLAGS  += -std=c11 -D_GNU_SOURCE $(WARN) $(OPT) $(SAN_$(SAN)) -MMD -MP -pthread
 LDFLAGS += $(SAN_$(SAN)) -pthread
 LIBS_conf       := -lpcre2-8 -lxxhash
 LIBS_cachestore := -llmdb -lxxhash
-LIBS_proxyd     := $(LIBS_cachestore) $(LIBS_conf) -ljansson -lnghttp2 -lssl -lcrypto -lz -lbrotlienc -lzstd -lm
+LIBS_proxyd     := $(LIBS_cachestore) $(LIBS_conf) -ljansson -lnghttp2 -lcurl -lssl -lcrypto -lz -lbrotlienc -lzstd -lm
 LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
 
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))

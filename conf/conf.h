@@ -106,6 +106,8 @@ struct conf_tls {
 	unsigned protocols;              /* CONF_TLS_ bits */
 	struct slice ciphers, suites, curves;   /* empty: not written */
 	struct conf_file client_ca;      /* path empty: none */
+	struct conf_file trusted;        /* the same: issuers, for OCSP */
+	struct slice responder;          /* http://...; empty: what the certificate names */
 	enum conf_verify_client verify;
 };
 
@@ -220,6 +222,7 @@ struct conf {
 	uint64_t connections_max;        /* per worker, default 16384 */
 	uint64_t handshakes_max;         /* the same, TLS handshakes under way, default 1024 */
 	struct conf_files ticket_keys;   /* empty: made by ourselves */
+	struct slice stapling_folder;    /* empty: fetched OCSP answers are kept in memory alone */
 	void *tls;                       /* proxyd's: set before the configuration is taken into use, freed with it by tls_free */
 	void (*tls_free)(void *tls);
 	struct conf_tls_use **tls_uses; size_t tls_use_count;

@@ -134,6 +134,31 @@ void conf_ssl_client_certificate(struct load *load, struct scope *scope, const s
 	file_take(load, &st->args[0], &scope->server->tls.client_ca);
 }
 
+void conf_ssl_trusted_certificate(struct load *load, struct scope *scope, const struct statement *st)
+{
+	file_take(load, &st->args[0], &scope->server->tls.trusted);
+}
+
+void conf_ssl_stapling_responder(struct load *load, struct scope *scope, const struct statement *st)
+{
+	struct slice url = st->args[0].text, scheme = SLICE("http://");
+
+	/* What is fetched is signed, and nobody can look at its certificate before it is there: OCSP goes over plain HTTP. */
+	if (!slice_starts(url, scheme) || url.len == scheme.len || url.ptr[scheme.len] == '/' || text_has_control(url) || memchr(url.ptr, ' ', url.len))
+		load_error(load, st->args[0].pos, "'%.*s' is not http://HOST[:PORT][/PATH]", SLICE_ARG(url));
+	else
+		scope->server->tls.responder = url;
+}
+
+void conf_ssl_stapling_folder(struct load *load, struct scope *scope, const struct statement *st)
+{
+	struct conf_file folder = { { NULL, 0 }, st->name.pos };
+
+	(void)scope;
+	file_take(load, &st->args[0], &folder);
+	load->conf->stapling_folder = folder.path;
+}
+
 static const struct { struct slice name; enum conf_verify_client value; } verifies[] = {
 	{ { "off", 3 }, CONF_VERIFY_off }, { { "optional", 8 }, CONF_VERIFY_optional }, { { "on", 2 }, CONF_VERIFY_on },
 };
@@ -198,6 +223,8 @@ void tls_finish(struct load *load, const struct statement *st, struct conf_serve
 			tls->keys.count, tls->certificates.count);
 	if (tls->verify != CONF_VERIFY_off && !tls->client_ca.path.len)
 		load_error(load, pos, "ssl_verify_client needs ssl_client_certificate: the file by which certificates of clients are verified");
+	if (tls->verify != CONF_VERIFY_off && tls->trusted.path.len && !load->doubtful)
+		load_note(load, tls->trusted.pos, "certificates of clients are verified with ssl_client_certificate alone");
 	if (server->has_tls && !tls->certificates.count && !tls->folders.count && !server->set.ssl_reject_handshake)
 		load_error(load, pos, "this server listens with ssl and has no certificate: write ssl_certificate, or ssl_certificate_folder");
 	if (!server->has_tls && st->children && (tls->certificates.count || tls->folders.count) && !load->doubtful) {
@@ -255,6 +282,8 @@ void tls_print(const struct conf_tls *tls, const struct conf_tls *outer, const c
 	changed_print(indent, "ssl_ciphers", tls->ciphers, outer->ciphers, out);
 	changed_print(indent, "ssl_ciphersuites", tls->suites, outer->suites, out);
 	changed_print(indent, "ssl_ecdh_curve", tls->curves.len ? tls->curves : SLICE("auto"), outer->curves.len ? outer->curves : SLICE("auto"), out);
+	changed_print(indent, "ssl_stapling_responder", tls->responder, outer->responder, out);
+	changed_print(indent, "ssl_trusted_certificate", tls->trusted.path, outer->trusted.path, out);
 	changed_print(indent, "ssl_client_certificate", tls->client_ca.path, outer->client_ca.path, out);
 	if (tls->verify != outer->verify)
 		fprintf(out, "%sssl_verify_client %s;\n", indent, verifies[tls->verify].name.ptr);

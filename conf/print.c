@@ -283,6 +283,8 @@ static void main_print(const struct conf *conf, FILE *out)
 	fprintf(out, "ssl_handshakes_max %" PRIu64 ";\n", conf->handshakes_max);
 	for (size_t i = 0; i < conf->ticket_keys.count; i++)
 		line_print("", "ssl_session_ticket_key", conf->ticket_keys.items[i].path, out);
+	if (conf->stapling_folder.len)
+		line_print("", "ssl_stapling_folder", conf->stapling_folder, out);
 }
 
 void conf_print(const struct conf *conf, FILE *out)

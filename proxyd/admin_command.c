@@ -133,6 +133,15 @@ static json_t *time_json(int64_t seconds)
 	return seconds ? json_integer((json_int_t)seconds) : json_null();
 }
 
+static json_t *staple_json(const struct cert_staple_view *staple)
+{
+	return json_pack("{s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "wanted", staple->wanted, "revoked", staple->revoked,
+		"from", staple->source[0] ? text_json(slice_str(staple->source)) : json_null(), "since", time_json(staple->from_s),
+		"until", time_json(staple->until_s == INT64_MAX ? 0 : staple->until_s), "fetched", time_json(staple->fetched_s),
+		"next_fetch", time_json(staple->next_s), "error", staple->error[0] ? text_json(slice_str(staple->error)) : json_null(),
+		"error_at", time_json(staple->error[0] ? staple->error_s : 0));
+}
+
 static void certificate_add(void *arg, const struct cert_view *view)
 {
 	json_t *certificate = json_object(), *names = json_array();
@@ -142,12 +151,13 @@ static void certificate_add(void *arg, const struct cert_view *view)
 	json_object_set_new(certificate, "file", text_json(slice_str(view->file)));
 	json_object_set_new(certificate, "names", names);
 	json_object_set_new(certificate, "loaded", json_boolean(view->cert != NULL));
-	json_object_set_new(certificate, "serial", view->cert ? json_string(view->cert->serial) : json_null());
-	json_object_set_new(certificate, "key", view->cert ? json_string(cert_kind_name(view->cert->kind)) : json_null());
-	json_object_set_new(certificate, "not_before", time_json(view->cert ? view->cert->not_before_s : 0));
+	json_object_set_new(certificate, "serial", view->cert ? json_string(view->cert->facts->serial) : json_null());
+	json_object_set_new(certificate, "key", view->cert ? json_string(cert_kind_name(view->cert->facts->kind)) : json_null());
+	json_object_set_new(certificate, "not_before", time_json(view->cert ? view->cert->facts->not_before_s : 0));
 	json_object_set_new(certificate, "not_after", time_json(view->not_after_s));
-	json_object_set_new(certificate, "since", time_json(view->cert ? view->cert->loaded_s : 0));
-	json_object_set_new(certificate, "stapled", json_boolean(view->cert && view->cert->stapled));
+	json_object_set_new(certificate, "since", time_json(view->cert ? view->cert->facts->loaded_s : 0));
+	json_object_set_new(certificate, "stapled", json_boolean(view->staple.valid));
+	json_object_set_new(certificate, "ocsp", view->cert ? staple_json(&view->staple) : json_null());
 	json_object_set_new(certificate, "error", view->error[0] ? text_json(slice_str(view->error)) : json_null());
 	json_object_set_new(certificate, "error_at", time_json(view->error[0] ? view->error_s : 0));
 	json_array_append_new(arg, certificate);

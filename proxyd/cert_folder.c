@@ -48,6 +48,7 @@ static bool slot_index(struct certs *certs, struct cert_slot *slot, char why[CER
 	slot->names = names;
 	slot->name_count = count;
 	slot->kind = brief.kind;
+	slot->not_before_s = brief.not_before_s;
 	slot->not_after_s = brief.not_after_s;
 	pthread_mutex_unlock(&certs->lock);
 	cert_names_free(old, old_count);
@@ -72,7 +73,7 @@ static bool item_look(struct certs *certs, struct cert_slot *slot, bool is_new, 
 		return false;
 	if (slot->cert) {                        /* in use: whole, or not at all */
 		if (slot_load(certs, slot, why) && slot_index(certs, slot, why))
-			diag(DIAG_notice, "certificate '%s' is new: serial %s", slot->file, slot->cert->serial);
+			diag(DIAG_notice, "certificate '%s' is new: serial %s", slot->file, slot->cert->facts->serial);
 		else
 			tell_refused(certs, slot, why, told);
 		return true;
@@ -193,6 +194,7 @@ static bool items_read(struct certs *certs, struct cert_folder *folder, DIR *dir
 		if (is_new) {
 			slot = slot_new(certs, file, key[0] ? key : NULL);
 			slot->in_folder = true;
+			slot->folder = folder;
 			slot->folder_next = folder->items;
 			folder->items = slot;
 		}
@@ -219,6 +221,7 @@ static void items_drop(struct cert_folder *folder)
 			continue;
 		}
 		*at = slot->folder_next;
+		slot->folder = NULL;                 /* who fetches something for it may have it still */
 		slot_unref(slot);
 	}
 }
@@ -336,7 +339,6 @@ int certs_find(struct certs *certs, struct cert_folder *folder, struct slice nam
 	struct cert_wait *(*make)(void *arg), void *arg)
 {
 	struct cert_wait *wait = NULL;
-	const uint64_t one = 1;
 	int count = 0;
 
 	pthread_mutex_lock(&certs->lock);
@@ -360,7 +362,6 @@ int certs_find(struct certs *certs, struct cert_folder *folder, struct slice nam
 	pthread_mutex_unlock(&certs->lock);
 	if (!wait)
 		return count;
-	while (write(certs->wake_fd, &one, sizeof(one)) < 0)
-		CHECK(errno == EINTR);
+	certs_wake(certs);
 	return -1;
 }

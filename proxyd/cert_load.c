@@ -4,17 +4,14 @@
 #include <errno.h>
 #include <openssl/bn.h>
 #include <openssl/err.h>
-#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <arpa/inet.h>
 
 #include "../conf/check.h"
-
-enum { OCSP_CLOCK_SKEW_S = 300 };
+#include "ocsp.h"
 
 const char *cert_kind_name(enum cert_kind kind)
 {
@@ -25,27 +22,6 @@ const char *cert_kind_name(enum cert_kind kind)
 	};
 
 	return names[kind];
-}
-
-/* ---- what an X509 carries ---- */
-
-static int staple_index;
-
-static void staple_free(void *parent, void *staple, CRYPTO_EX_DATA *data, int index, long number, void *pointer)
-{
-	(void)parent, (void)data, (void)index, (void)number, (void)pointer;
-	free(staple);
-}
-
-static void index_make(void)
-{
-	staple_index = X509_get_ex_new_index(0, NULL, NULL, NULL, staple_free);
-	CHECK(staple_index >= 0);
-}
-
-const struct cert_staple *cert_staple(const X509 *leaf)
-{
-	return leaf ? X509_get_ex_data(leaf, staple_index) : NULL;
 }
 
 /* ---- life ---- */
@@ -114,21 +90,16 @@ static int no_password(char *buf, int size, int writing, void *arg)
 	return -1;
 }
 
-static bool take_chain(struct cert *cert, const char *file, BIO *bio, char why[CERT_WHY_MAX])
+/* The certificates up to the end of the file; false: there is something else between them, or they are too many. */
+static bool take_list(STACK_OF(X509) *list, int most, const char *file, BIO *bio, char why[CERT_WHY_MAX])
 {
 	X509 *next;
 
-	cert->leaf = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL);
-	if (!cert->leaf) {
-		openssl_why("the certificate", file, why);
-		return false;
-	}
-	cert->chain = sk_X509_new_null();
-	while ((next = PEM_read_bio_X509(bio, NULL, no_password, NULL)) && sk_X509_num(cert->chain) < CERT_CHAIN_MAX)
-		sk_X509_push(cert->chain, next);
+	while ((next = PEM_read_bio_X509(bio, NULL, no_password, NULL)) && sk_X509_num(list) < most)
+		sk_X509_push(list, next);
 	if (next) {
 		X509_free(next);
-		snprintf(why, CERT_WHY_MAX, "'%s' has more than %d certificates", file, CERT_CHAIN_MAX);
+		snprintf(why, CERT_WHY_MAX, "'%s' has more than %d certificates", file, most);
 		return false;
 	}
 	unsigned long err = ERR_peek_last_error();
@@ -138,6 +109,32 @@ static bool take_chain(struct cert *cert, const char *file, BIO *bio, char why[C
 	}
 	openssl_why("the chain", file, why);     /* a half-written file */
 	return false;
+}
+
+static bool take_chain(struct cert *cert, const char *file, BIO *bio, char why[CERT_WHY_MAX])
+{
+	cert->leaf = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL);
+	if (!cert->leaf) {
+		openssl_why("the certificate", file, why);
+		return false;
+	}
+	cert->chain = sk_X509_new_null();
+	return take_list(cert->chain, CERT_CHAIN_MAX, file, bio, why);
+}
+
+STACK_OF(X509) *cert_list_read(const char *file, char why[CERT_WHY_MAX])
+{
+	STACK_OF(X509) *list = sk_X509_new_null();
+	BIO *bio = file_open(file, why);
+	bool good = bio && take_list(list, CERT_LIST_MAX, file, bio, why);
+
+	BIO_free(bio);
+	if (good && sk_X509_num(list) == 0)
+		snprintf(why, CERT_WHY_MAX, "'%s' has no certificate in PEM", file);
+	if (good && sk_X509_num(list) > 0)
+		return list;
+	sk_X509_pop_free(list, X509_free);
+	return NULL;
 }
 
 static bool take_key(struct cert *cert, const char *file, const char *key_file, char why[CERT_WHY_MAX])
@@ -169,7 +166,7 @@ static int64_t seconds_of(const ASN1_TIME *time)
 	return ASN1_TIME_to_tm(time, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
 }
 
-static bool take_names(struct cert *cert, const char *file, char why[CERT_WHY_MAX])
+static bool take_names(struct cert *cert, struct cert_facts *facts, const char *file, char why[CERT_WHY_MAX])
 {
 	unsigned char *der = NULL;
 	int len = i2d_X509(cert->leaf, &der);
@@ -180,7 +177,7 @@ static bool take_names(struct cert *cert, const char *file, char why[CERT_WHY_MA
 		OPENSSL_free(der);
 		return false;
 	}
-	cert->kind = brief.kind;
+	facts->kind = brief.kind;
 	cert->names = cert_names_take(brief.names, &cert->name_count);
 	OPENSSL_free(der);
 	if (cert->name_count)
@@ -189,91 +186,58 @@ static bool take_names(struct cert *cert, const char *file, char why[CERT_WHY_MA
 	return false;
 }
 
-static void take_facts(struct cert *cert, int64_t now_s)
+static void take_facts(const X509 *leaf, struct cert_facts *facts, int64_t now_s)
 {
-	const ASN1_INTEGER *serial = X509_get0_serialNumber(cert->leaf);
+	const ASN1_INTEGER *serial = X509_get0_serialNumber(leaf);
 	BIGNUM *number = ASN1_INTEGER_to_BN(serial, NULL);
 	char *hex = number ? BN_bn2hex(number) : NULL;
 
-	snprintf(cert->serial, sizeof(cert->serial), "%s", hex ? hex : "");
+	snprintf(facts->serial, sizeof(facts->serial), "%s", hex ? hex : "");
 	OPENSSL_free(hex);
 	BN_free(number);
-	cert->not_before_s = seconds_of(X509_get0_notBefore(cert->leaf));
-	cert->not_after_s = seconds_of(X509_get0_notAfter(cert->leaf));
-	cert->loaded_s = now_s;
+	facts->not_before_s = seconds_of(X509_get0_notBefore(leaf));
+	facts->not_after_s = seconds_of(X509_get0_notAfter(leaf));
+	facts->loaded_s = now_s;
 }
 
 /* ---- OCSP ---- */
 
-static X509 *issuer_of(const struct cert *cert)
+/* Whether the file has an answer that says good now; then handshakes send it. */
+static bool take_staple(struct cert *cert, const char *file, int64_t now_s)
 {
-	for (int i = 0; i < sk_X509_num(cert->chain); i++)
-		if (X509_check_issued(sk_X509_value(cert->chain, i), cert->leaf) == X509_V_OK)
-			return sk_X509_value(cert->chain, i);
-	return NULL;
-}
-
-/* Whether the answer is for this certificate, good and fresh; until when. */
-static bool staple_says_good(const struct cert *cert, OCSP_RESPONSE *answer, int64_t *ret_until_s)
-{
-	OCSP_BASICRESP *basic = OCSP_response_status(answer) == OCSP_RESPONSE_STATUS_SUCCESSFUL ? OCSP_response_get1_basic(answer) : NULL;
-	X509 *issuer = issuer_of(cert);
-	OCSP_CERTID *id = issuer ? OCSP_cert_to_id(NULL, cert->leaf, issuer) : NULL;
-	ASN1_GENERALIZEDTIME *from = NULL, *until = NULL;
-	int status = -1;
-	bool good = basic && id && OCSP_resp_find_status(basic, id, &status, NULL, NULL, &from, &until) == 1
-		&& status == V_OCSP_CERTSTATUS_GOOD && OCSP_check_validity(from, until, OCSP_CLOCK_SKEW_S, -1) == 1;
+	struct ocsp_about about = { .leaf = cert->leaf, .issuer = ocsp_issuer(cert->leaf, cert->chain, NULL) };
+	struct ocsp_answer answer;
+	char why[CERT_WHY_MAX], *bytes = NULL;
+	BIO *bio = file_open(file, why);
+	long len = bio ? BIO_get_mem_data(bio, &bytes) : 0;
+	bool good = about.issuer && len > 0 && ocsp_read(slice_make(bytes, (size_t)len), &about, now_s, &answer, why) == OCSP_SAYS_good;
 
 	if (good)
-		*ret_until_s = until ? seconds_of(until) : INT64_MAX;
-	OCSP_CERTID_free(id);
-	OCSP_BASICRESP_free(basic);
-	return good;
-}
-
-static void take_staple(struct cert *cert, const char *file)
-{
-	char why[CERT_WHY_MAX];
-	BIO *bio = file_open(file, why);
-	OCSP_RESPONSE *answer = bio ? d2i_OCSP_RESPONSE_bio(bio, NULL) : NULL;
-	unsigned char *der = NULL;
-	int64_t until_s;
-	int len;
-
-	if (!cert_staple(cert->leaf) && answer && staple_says_good(cert, answer, &until_s) && (len = i2d_OCSP_RESPONSE(answer, &der)) > 0) {
-		struct cert_staple *staple = must(malloc(sizeof(*staple) + (size_t)len));
-
-		*staple = (struct cert_staple){ .until_s = until_s, .len = (size_t)len };
-		memcpy(staple->der, der, (size_t)len);
-		if (X509_set_ex_data(cert->leaf, staple_index, staple) != 1)
-			free(staple);
-	}
-	OPENSSL_free(der);
-	OCSP_RESPONSE_free(answer);
+		cert_staple_set(cert->leaf, cert_staple_new(slice_make(bytes, (size_t)len), answer.from_s, answer.until_s));
 	BIO_free(bio);
-	ERR_clear_error();
+	return good;
 }
 
 /* ---- the whole ---- */
 
 static struct cert *load(const char *file, const char *key, bool nameless, int64_t now_s, char why[CERT_WHY_MAX])
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct cert *cert = must(calloc(1, sizeof(*cert)));
 	BIO *bio;
 
-	pthread_once(&once, index_make);
 	ERR_clear_error();
 	snprintf(why, CERT_WHY_MAX, "'%s' cannot be used", file);
 	atomic_init(&cert->refs, 1);
 	bio = file_open(file, why);
-	bool good = bio && take_chain(cert, file, bio, why) && take_key(cert, file, key, why) && (nameless || take_names(cert, file, why));
+	bool good = bio && take_chain(cert, file, bio, why) && take_key(cert, file, key, why);
 	BIO_free(bio);
-	if (!good) {
+	if (good)
+		cert->facts = cert_facts_make(cert->leaf);
+	if (!good || (!nameless && !take_names(cert, cert->facts, file, why))) {
 		cert_unref(&cert);
 		return NULL;
 	}
-	take_facts(cert, now_s);
+	take_facts(cert->leaf, cert->facts, now_s);
 	return cert;
 }
 
@@ -281,10 +245,11 @@ struct cert *cert_load(const char *file, const char *key, char *const *staples, 
 {
 	struct cert *cert = load(file, key, false, now_s, why);
 
-	for (size_t i = 0; cert && i < staple_count; i++)
-		take_staple(cert, staples[i]);
 	if (cert)
-		cert->stapled = cert_staple(cert->leaf) != NULL;
+		cert->facts->wants_staple = ocsp_is_wanted(cert->leaf);
+	for (size_t i = 0; cert && i < staple_count && !cert->staple_file[0]; i++)
+		if (take_staple(cert, staples[i], now_s))
+			snprintf(cert->staple_file, sizeof(cert->staple_file), "%s", staples[i]);
 	return cert;
 }
 
@@ -295,14 +260,14 @@ struct cert *cert_load_client(const char *file, const char *key, int64_t now_s, 
 
 bool cert_is_valid(const struct cert *cert, int64_t now_s, char why[CERT_WHY_MAX])
 {
-	time_t when = (time_t)(now_s < cert->not_before_s ? cert->not_before_s : cert->not_after_s);
+	time_t when = (time_t)(now_s < cert->facts->not_before_s ? cert->facts->not_before_s : cert->facts->not_after_s);
 	struct tm tm;
 	char date[32] = "";
 
-	if (now_s >= cert->not_before_s && now_s <= cert->not_after_s)
+	if (now_s >= cert->facts->not_before_s && now_s <= cert->facts->not_after_s)
 		return true;
 	if (gmtime_r(&when, &tm))
 		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &tm);
-	snprintf(why, CERT_WHY_MAX, now_s < cert->not_before_s ? "it is not valid before %s" : "it expired at %s", date);
+	snprintf(why, CERT_WHY_MAX, now_s < cert->facts->not_before_s ? "it is not valid before %s" : "it expired at %s", date);
 	return false;
 }

@@ -119,38 +119,53 @@ static void waiting_serve(struct certs *certs)
 
 /* ---- dates ---- */
 
-static enum cert_warned warning_of(int64_t left_s)
+/* So many days, or that part of its life of one that is renewed more often than every three months. */
+static int64_t span_s(const struct cert_slot *slot, int days, int parts)
 {
-	return left_s < 0 ? WARNED_expired : left_s < CERTS_ALARM_DAYS * DAY_S ? WARNED_alarm : left_s < CERTS_WARN_DAYS * DAY_S ? WARNED_soon : WARNED_no;
+	int64_t life_s = slot->not_after_s - slot->not_before_s, part_s = life_s / parts, all_s = (int64_t)days * DAY_S;
+
+	return slot->not_before_s && part_s < all_s ? part_s : all_s;
+}
+
+static enum cert_warned warning_of(const struct cert_slot *slot, int64_t left_s)
+{
+	return left_s < 0 ? WARNED_expired : left_s < span_s(slot, CERTS_ALARM_DAYS, 12) ? WARNED_alarm : left_s < span_s(slot, CERTS_WARN_DAYS, 4) ? WARNED_soon : WARNED_no;
+}
+
+static void date_tell(const struct cert_slot *slot, int64_t left_s)
+{
+	enum diag_level level = slot->warned == WARNED_alarm ? DIAG_error : DIAG_warn;
+
+	if (slot->warned == WARNED_expired)
+		diag(DIAG_error, "certificate '%s' has expired and no new one has come", slot->file);
+	else if (left_s < 2 * DAY_S)
+		diag(level, "certificate '%s' expires in %ld hours and no new one has come", slot->file, (long)(left_s / 3600));
+	else
+		diag(level, "certificate '%s' expires in %ld days and no new one has come", slot->file, (long)(left_s / DAY_S));
 }
 
 /* Each step is told once; of very many, some. */
 static void dates_look(struct certs *certs)
 {
 	int64_t now_s = certs_now_s();
-	size_t told = 0;
+	size_t told = 0, lacking = 0;
 
 	pthread_mutex_lock(&certs->lock);
 	for (struct cert_slot *slot = certs->slots; slot; slot = slot->next) {
 		int64_t left_s = slot->not_after_s - now_s;
-		enum cert_warned warned = slot->not_after_s ? warning_of(left_s) : WARNED_no;
+		enum cert_warned warned = slot->not_after_s ? warning_of(slot, left_s) : WARNED_no, before = slot->warned;
 
-		if (warned <= slot->warned) {
-			slot->warned = warned;
-			continue;
-		}
+		if (stapling_lacks(slot, now_s) && lacking++ < TOLD_MAX)
+			diag(DIAG_warn, "certificate '%s' wants to be refused without an OCSP answer (RFC 7633), and has none: write ssl_stapling on", slot->file);
 		slot->warned = warned;
-		if (told++ >= TOLD_MAX)
-			continue;
-		if (warned == WARNED_expired)
-			diag(DIAG_error, "certificate '%s' has expired and no new one has come", slot->file);
-		else
-			diag(warned == WARNED_alarm ? DIAG_error : DIAG_warn, "certificate '%s' expires in %ld days and no new one has come", slot->file,
-				(long)(left_s / DAY_S));
+		if (warned > before && told++ < TOLD_MAX)
+			date_tell(slot, left_s);
 	}
 	pthread_mutex_unlock(&certs->lock);
 	if (told > TOLD_MAX)
 		diag(DIAG_warn, "%zu more certificates are about to expire, or have", told - TOLD_MAX);
+	if (lacking > TOLD_MAX)
+		diag(DIAG_warn, "%zu more certificates want to be refused without an OCSP answer, and have none", lacking - TOLD_MAX);
 }
 
 /* ---- the thread ---- */
@@ -169,7 +184,8 @@ static void *certs_main(void *arg)
 			dates_look(certs);
 			dates_us = clock_now_us() + CERTS_EXPIRY_MS * 1000ull;
 		}
-		if (poll(polls, 2, ms) > 0 && polls[0].revents && read(certs->wake_fd, &count, sizeof(count)) == sizeof(count)) {
+		stapling_wait(certs, polls, 2, ms);
+		if (polls[0].revents && read(certs->wake_fd, &count, sizeof(count)) == sizeof(count)) {
 			pthread_mutex_lock(&certs->lock);
 			bool stop = certs->stop;
 			pthread_mutex_unlock(&certs->lock);
@@ -177,6 +193,7 @@ static void *certs_main(void *arg)
 				break;
 		}
 		waiting_serve(certs);
+		stapling_run(certs);
 		if (certs->inotify_fd >= 0 && polls[1].revents && events_take(certs))
 			settle_us = clock_now_us() + CERTS_SETTLE_MS * 1000ull;
 		uint64_t now_us = clock_now_us();
@@ -188,6 +205,7 @@ static void *certs_main(void *arg)
 		}
 	}
 	waiting_serve(certs);
+	stapling_end(certs);
 	return NULL;
 }
 
@@ -207,14 +225,12 @@ bool certs_start(struct certs *certs)
 
 void certs_stop(struct certs *certs)
 {
-	const uint64_t one = 1;
-
 	if (!certs || !certs->running)
 		return;
 	pthread_mutex_lock(&certs->lock);
 	certs->stop = true;
 	pthread_mutex_unlock(&certs->lock);
-	CHECK(write(certs->wake_fd, &one, sizeof(one)) == sizeof(one));
+	certs_wake(certs);
 	pthread_join(certs->thread, NULL);
 	certs->running = false;
 }

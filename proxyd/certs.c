@@ -13,6 +13,14 @@ int64_t certs_now_s(void)
 	return clock_wall_us() / 1000000;
 }
 
+void certs_wake(struct certs *certs)
+{
+	const uint64_t one = 1;
+
+	while (certs->wake_fd >= 0 && write(certs->wake_fd, &one, sizeof(one)) < 0)
+		CHECK(errno == EINTR);
+}
+
 /* ---- slots ---- */
 
 struct cert_slot *slot_new(struct certs *certs, const char *file, const char *key)
@@ -113,11 +121,13 @@ bool slot_load(struct certs *certs, struct cert_slot *slot, char why[CERT_WHY_MA
 	pthread_mutex_lock(&certs->lock);
 	old = slot->cert;
 	slot->cert = cert;
-	slot->kind = cert->kind;
-	slot->not_after_s = cert->not_after_s;
+	slot->kind = cert->facts->kind;
+	slot->not_before_s = cert->facts->not_before_s;
+	slot->not_after_s = cert->facts->not_after_s;
 	slot->error[0] = '\0';
 	slot->warned = WARNED_no;
 	pthread_mutex_unlock(&certs->lock);
+	stapling_loaded(certs, slot, old);
 	cert_unref(&old);
 	listeners_tell(certs, slot);
 	return true;
@@ -131,7 +141,7 @@ void slot_look(struct certs *certs, struct cert_slot *slot)
 	if (!slot_sign(slot, &sign))
 		return;
 	if (slot_load(certs, slot, why))
-		diag(DIAG_notice, "certificate '%s' is new: serial %s", slot->file, slot->cert->serial);
+		diag(DIAG_notice, "certificate '%s' is new: serial %s", slot->file, slot->cert->facts->serial);
 	else
 		diag(DIAG_error, "certificate refused: %s; %s", why, slot->cert ? "the old one is served on" : "there is no old one");
 }
@@ -252,10 +262,14 @@ void certs_unlisten(struct certs *certs, struct certs_listener *listener)
 
 void certs_each(struct certs *certs, void (*show)(void *arg, const struct cert_view *view), void *arg)
 {
+	int64_t now_s = certs_now_s();
+
 	pthread_mutex_lock(&certs->lock);
 	for (const struct cert_slot *slot = certs->slots; slot; slot = slot->next) {
-		struct cert_view view = { slot->file, slot->error, slot->error_s, slot->cert, slot->names, slot->name_count, slot->in_folder,
-			slot->not_after_s };
+		struct cert_view view = { .file = slot->file, .error = slot->error, .error_s = slot->error_s, .cert = slot->cert, .names = slot->names,
+			.name_count = slot->name_count, .in_folder = slot->in_folder, .not_after_s = slot->not_after_s };
+
+		stapling_view(slot, now_s, &view.staple);
 		if (slot->cert) {
 			view.names = slot->cert->names;
 			view.name_count = slot->cert->name_count;
@@ -279,6 +293,7 @@ struct certs *certs_new(void)
 	pthread_mutex_init(&certs->lock, NULL);
 	pthread_mutex_init(&certs->loading, NULL);
 	certs->wake_fd = certs->inotify_fd = -1;
+	certs->stapling_us = UINT64_MAX;
 	return certs;
 }
 

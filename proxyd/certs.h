@@ -63,6 +63,20 @@ struct certs_listener {
 void certs_listen(struct certs *certs, struct certs_listener *listener);
 void certs_unlisten(struct certs *certs, struct certs_listener *listener);
 
+/* What a server wants of the OCSP answers of its certificates: they are fetched, when one of the newest configuration's servers
+ * says so. Registered for a slot, or for all of a folder; everything in it lives as long. */
+struct cert_wish {
+	struct cert_wish *next;
+	const void *by;                          /* the configuration's front: wishes of the newest one count */
+	bool fetch, anyone;                      /* anyone: ssl_stapling_verify off */
+	struct slice responder, folder;          /* empty: as the certificate says; not kept in files */
+	const STACK_OF(X509) *trusted;           /* issuers that chains may lack; NULL: none */
+};
+void certs_slot_wish(struct certs *certs, struct cert_slot *slot, struct cert_wish *wish);
+void certs_folder_wish(struct certs *certs, struct cert_folder *folder, struct cert_wish *wish);
+void certs_slot_unwish(struct certs *certs, struct cert_slot *slot, struct cert_wish *wish);
+void certs_folder_unwish(struct certs *certs, struct cert_folder *folder, struct cert_wish *wish);
+
 /* For metrics and `ctl certificates`: calls show() for each slot, in no order. */
 struct cert_view {
 	const char *file, *error;                /* error: of the last look; empty: none */
@@ -72,9 +86,17 @@ struct cert_view {
 	size_t name_count;
 	bool in_folder;
 	int64_t not_after_s;                     /* 0: not known */
+	struct cert_staple_view {
+		bool valid, wanted, revoked;         /* sent by handshakes now; to be had; the responder's word */
+		int64_t from_s, until_s;             /* of the one it has, valid or not; until INT64_MAX: open. 0: it has none */
+		const char *source, *error;          /* file or URL; what the last fetch failed for: empty: nothing */
+		int64_t fetched_s, next_s, error_s;  /* 0: not known, none */
+	} staple;
 };
 void certs_each(struct certs *certs, void (*show)(void *arg, const struct cert_view *view), void *arg);
 /* How often a certificate was refused since the start. */
 uint64_t certs_refused(const struct certs *certs);
+/* Fetches of OCSP answers that are over, and those that brought none that can be used. */
+void certs_fetches(const struct certs *certs, uint64_t *ret_all, uint64_t *ret_failed);
 
 #endif

@@ -13,6 +13,19 @@ struct cert_sign { int64_t mtime_ns[2 + CERT_STAPLES_MAX]; uint64_t size[2 + CER
 
 enum cert_warned { WARNED_no, WARNED_soon, WARNED_alarm, WARNED_expired };
 
+/* The OCSP answer of a slot's certificate: cert_stapling.c. Written with the lock held too. */
+struct cert_stapling {
+	bool wanted;                             /* answers are fetched */
+	bool fetching;
+	bool fetched;                            /* what it has now came from a responder, not from a file of the user's */
+	bool revoked;
+	bool gap_told;                           /* that there is none that is valid */
+	unsigned failures;                       /* in a row */
+	uint64_t due_us;                         /* when to fetch next, monotonic; 0: not at all */
+	int64_t fetched_s, error_s;
+	char source[CERT_PATH_MAX], error[CERT_WHY_MAX];
+};
+
 struct cert_slot {
 	struct cert_slot *next, **at;            /* all slots */
 	unsigned refs;
@@ -24,11 +37,14 @@ struct cert_slot {
 	char error[CERT_WHY_MAX];
 	int64_t error_s;
 	enum cert_warned warned;
+	struct cert_wish *wishes;                /* newest first; of one in a folder: the folder's */
+	struct cert_stapling stapling;
 
 	/* in a folder: what the index knows */
 	bool in_folder, gone, bad;               /* bad: the files as they are cannot be indexed */
 	enum cert_kind kind;
-	int64_t not_after_s;
+	int64_t not_before_s, not_after_s;
+	struct cert_folder *folder;              /* NULL: none, or it is not in it any more */
 	char **names;
 	size_t name_count;
 	struct cert_slot *folder_next;
@@ -45,6 +61,7 @@ struct cert_folder {
 	struct name_map map;
 	int64_t mtime_ns;
 	int watch;                               /* inotify's; -1: none */
+	struct cert_wish *wishes;
 };
 
 /* A folder that inotify watches for the sake of slots. */
@@ -62,6 +79,13 @@ struct certs {
 	bool running, stop;
 	int wake_fd, inotify_fd;                 /* -1: none */
 	struct cert_watch *watches;
+
+	/* cert_ask.c */
+	struct fetches *fetches;                 /* the thread's; NULL: nothing was fetched yet */
+	unsigned tokens;                         /* fetches that may be begun at once; another one comes with time */
+	uint64_t token_us;
+	uint64_t stapling_us;                    /* the lock: when something is due, at the earliest */
+	atomic_uint_fast64_t fetches_over, fetches_failed;
 };
 
 /* certs.c */
@@ -74,10 +98,23 @@ bool slot_load(struct certs *certs, struct cert_slot *slot, char why[CERT_WHY_MA
 void slot_look(struct certs *certs, struct cert_slot *slot);
 void slot_refused(struct certs *certs, struct cert_slot *slot, const char *why);
 int64_t certs_now_s(void);
+void certs_wake(struct certs *certs);
 
 /* cert_folder.c: reads the folder again: what is new, gone or changed. False with errno: it cannot be read. */
 bool folder_scan(struct certs *certs, struct cert_folder *folder);
 void folder_free(struct certs *certs, struct cert_folder *folder);
+
+/* cert_stapling.c: the slot has another certificate than `old` (NULL: it had none). certs->loading is held. */
+void stapling_loaded(struct certs *certs, struct cert_slot *slot, const struct cert *old);
+/* The lock is held. Whether it is to be said that the certificate wants an answer (RFC 7633), has none, and none is fetched. */
+bool stapling_lacks(struct cert_slot *slot, int64_t now_s);
+void stapling_view(const struct cert_slot *slot, int64_t now_s, struct cert_staple_view *ret);
+
+/* cert_ask.c, the thread: waits as poll(2) does, but not longer than until something is due; goes on with fetches; ends them. */
+struct pollfd;
+void stapling_wait(struct certs *certs, struct pollfd *polls, unsigned count, int ms);
+void stapling_run(struct certs *certs);
+void stapling_end(struct certs *certs);
 
 /* cert_watch.c: begins to watch the folder of a file, or a folder; the lock is not held. */
 void watch_file(struct certs *certs, const char *file);

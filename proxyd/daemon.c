@@ -225,6 +225,8 @@ static bool become_user(struct daemon *daemon, const struct conf *conf)
 		return false;
 	for (size_t i = 0; i < conf->volume_count; i++)
 		identity_prepare_folder(&daemon->identity, conf->volumes[i]->path);
+	if (conf->stapling_folder.len)
+		identity_prepare_folder(&daemon->identity, conf->stapling_folder);
 	identity_prepare_file(&daemon->identity, conf->access_log);
 	identity_give_file(&daemon->identity, conf->error_log);
 	return told(identity_take(&daemon->identity, why), why);

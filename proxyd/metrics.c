@@ -68,7 +68,7 @@ enum gauge {
 #undef GAUGE
 	GAUGE_COUNT };
 
-struct cert_sums { uint64_t all, loaded, failing, first_s; };
+struct cert_sums { uint64_t all, loaded, failing, first_s, stapled, missing, revoked, fetches, fetches_failed; };
 
 static void sum_certificate(void *arg, const struct cert_view *view)
 {
@@ -77,27 +77,49 @@ static void sum_certificate(void *arg, const struct cert_view *view)
 	sums->all += view->cert || !view->error[0];
 	sums->loaded += view->cert != NULL;
 	sums->failing += view->error[0] != '\0';
+	sums->stapled += view->staple.valid;
+	sums->missing += view->cert && view->staple.wanted && !view->staple.valid;
+	sums->revoked += view->staple.revoked;
 	if (view->not_after_s > 0 && (!sums->first_s || (uint64_t)view->not_after_s < sums->first_s))
 		sums->first_s = (uint64_t)view->not_after_s;
 }
 
+/* Paths and patterns, as a label wants them. */
+static void label_put(FILE *out, const char *text)
+{
+	for (; *text; text++)
+		if (*text == '\n')
+			fputs("\\n", out);
+		else {
+			if (*text == '"' || *text == '\\')
+				fputc('\\', out);
+			fputc(*text, out);
+		}
+}
+
+struct cert_row { FILE *out; const char *name; bool of_staple; };
+
 /* Of those that are loaded: what is in a folder of thousands and nobody asks for is in the sums. */
 static void put_certificate(void *arg, const struct cert_view *view)
 {
-	FILE *out = arg;
+	const struct cert_row *row = arg;
+	int64_t until_s = row->of_staple ? view->staple.until_s : view->cert ? view->cert->facts->not_after_s : 0;
 
-	if (!view->cert)
+	if (!view->cert || !until_s || until_s == INT64_MAX)
 		return;
-	fputs("proxyd_certificate_expires_seconds{file=\"", out);
-	for (const char *at = view->file; *at; at++)
-		fprintf(out, *at == '\n' ? "\\n" : *at == '"' || *at == '\\' ? "\\%c" : "%c", *at);
-	fprintf(out, "\",key=\"%s\"} %" PRIu64 "\n", cert_kind_name(view->cert->kind), (uint64_t)view->cert->not_after_s);
+	fprintf(row->out, "proxyd_%s{file=\"", row->name);
+	label_put(row->out, view->file);
+	fprintf(row->out, "\",key=\"%s\"} %" PRIu64 "\n", cert_kind_name(view->cert->facts->kind), (uint64_t)until_s);
 }
 
 static void put_certificates(struct daemon *daemon, FILE *out)
 {
-	put_row(out, "certificate_expires_seconds", "", "gauge", "When a loaded certificate expires: seconds since 1970, UTC.");
-	certs_each(daemon->tls.certs, put_certificate, out);
+	struct cert_row expires = { out, "certificate_expires_seconds", false }, staple = { out, "certificate_staple_expires_seconds", true };
+
+	put_row(out, expires.name, "", "gauge", "When a loaded certificate expires: seconds since 1970, UTC.");
+	certs_each(daemon->tls.certs, put_certificate, &expires);
+	put_row(out, staple.name, "", "gauge", "When the OCSP answer of a loaded certificate expires: seconds since 1970, UTC.");
+	certs_each(daemon->tls.certs, put_certificate, &staple);
 }
 
 static void put_gauges(struct daemon *daemon, FILE *out)
@@ -105,6 +127,7 @@ static void put_gauges(struct daemon *daemon, FILE *out)
 	struct cert_sums sums = { 0 };
 
 	certs_each(daemon->tls.certs, sum_certificate, &sums);
+	certs_fetches(daemon->tls.certs, &sums.fetches, &sums.fetches_failed);
 	const uint64_t values[GAUGE_COUNT] = {
 		[GAUGE_log_lines_lost_total] = access_log_lost(daemon->log),
 		[GAUGE_config_generation] = atomic_load(&daemon->generation),
@@ -116,6 +139,11 @@ static void put_gauges(struct daemon *daemon, FILE *out)
 		[GAUGE_certificates_failing] = sums.failing,
 		[GAUGE_certificates_refused_total] = certs_refused(daemon->tls.certs),
 		[GAUGE_certificates_expire_first_seconds] = sums.first_s,
+		[GAUGE_certificates_stapled] = sums.stapled,
+		[GAUGE_certificates_staple_missing] = sums.missing,
+		[GAUGE_certificates_revoked] = sums.revoked,
+		[GAUGE_ocsp_fetches_total] = sums.fetches,
+		[GAUGE_ocsp_fetches_failed_total] = sums.fetches_failed,
 	};
 
 #define GAUGE(name, kind, doc) \
@@ -159,19 +187,6 @@ static void put_volumes(struct daemon *daemon, FILE *out)
 #include "tbl/volume_gauges.h"
 #undef VOLUME_GAUGE
 	free(all.rows);
-}
-
-/* Owners are named after paths and patterns: as a label wants them. */
-static void label_put(FILE *out, const char *text)
-{
-	for (; *text; text++)
-		if (*text == '\n')
-			fputs("\\n", out);
-		else {
-			if (*text == '"' || *text == '\\')
-				fputc('\\', out);
-			fputc(*text, out);
-		}
 }
 
 #define OWNER_GAUGE(gauge, expression, doc) \

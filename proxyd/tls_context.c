@@ -149,16 +149,13 @@ static bool set_session(SSL_CTX *ctx, const struct conf_server *server, char why
 
 static int staple_callback(SSL *ssl, void *arg)
 {
-	const struct cert_staple *staple = cert_staple(SSL_get_certificate(ssl));
 	unsigned char *copy;
+	size_t len = cert_staple_copy(SSL_get_certificate(ssl), tls_of(ssl)->worker->wall_us / 1000000, &copy);
 
 	(void)arg;
-	if (!staple || tls_of(ssl)->worker->wall_us / 1000000 > staple->until_s)
+	if (!len)
 		return SSL_TLSEXT_ERR_NOACK;
-	copy = OPENSSL_memdup(staple->der, staple->len);
-	if (!copy)
-		return SSL_TLSEXT_ERR_NOACK;
-	SSL_set_tlsext_status_ocsp_resp(ssl, copy, (int)staple->len);
+	SSL_set_tlsext_status_ocsp_resp(ssl, copy, (int)len);
 	return SSL_TLSEXT_ERR_OK;
 }
 

@@ -68,13 +68,35 @@ static void warn_of_kinds(struct tls_shared *shared, const struct tls_server *se
 	for (size_t i = 0; i < server->slot_count; i++) {
 		struct cert *cert = certs_slot_cert(shared->certs, server->slots[i]);
 
-		if (cert && seen[cert->kind])
+		if (cert && seen[cert->facts->kind])
 			diag(DIAG_warn, "%s:%u: another %s certificate is written before it: this one is served; write a server, or ssl_certificate_folder, for each name",
-				server->conf->tls.certificates.items[i].pos.file, server->conf->tls.certificates.items[i].pos.line, cert_kind_name(cert->kind));
+				server->conf->tls.certificates.items[i].pos.file, server->conf->tls.certificates.items[i].pos.line, cert_kind_name(cert->facts->kind));
 		if (cert)
-			seen[cert->kind] = true;
+			seen[cert->facts->kind] = true;
 		cert_unref(&cert);
 	}
+}
+
+/* Once all certificates are there: what is to be fetched for them. False with a sentence. */
+static bool wishes_make(struct tls_front *front, struct tls_server *server, char why[CERT_WHY_MAX])
+{
+	const struct conf_tls *tls = &server->conf->tls;
+	struct certs *certs = front->shared->certs;
+	char file[4096];
+
+	snprintf(file, sizeof(file), "%.*s", SLICE_ARG(tls->trusted.path));
+	if (*file && !(server->trusted = cert_list_read(file, why)))
+		return false;
+	server->wishes = must(calloc(server->slot_count + server->folder_count + 1, sizeof(*server->wishes)));
+	for (size_t i = 0; i < server->slot_count + server->folder_count; i++) {
+		server->wishes[i] = (struct cert_wish){ .by = front, .fetch = server->conf->set.ssl_stapling, .anyone = !server->conf->set.ssl_stapling_verify,
+			.responder = tls->responder, .folder = front->conf->stapling_folder, .trusted = server->trusted };
+		if (i < server->slot_count)
+			certs_slot_wish(certs, server->slots[i], &server->wishes[i]);
+		else
+			certs_folder_wish(certs, server->folders[i - server->slot_count], &server->wishes[i]);
+	}
+	return true;
 }
 
 static bool server_make(struct tls_front *front, struct tls_server *server, const struct conf_server *conf)
@@ -106,6 +128,8 @@ static bool server_make(struct tls_front *front, struct tls_server *server, cons
 	}
 	if (good && !server_refresh(front, server, why))
 		good = told(conf->pos, why);
+	if (good && !wishes_make(front, server, why))
+		good = told(conf->tls.trusted.pos, why);
 	if (good)
 		warn_of_kinds(front->shared, server);
 	return good;
@@ -121,12 +145,20 @@ static void front_free(void *tls)
 	for (size_t s = 0; s < front->server_count; s++) {
 		struct tls_server *server = &front->servers[s];
 
-		for (size_t i = 0; i < server->slot_count; i++)
+		for (size_t i = 0; i < server->slot_count; i++) {
+			if (server->wishes)
+				certs_slot_unwish(front->shared->certs, server->slots[i], &server->wishes[i]);
 			certs_slot_unref(front->shared->certs, &server->slots[i]);
-		for (size_t i = 0; i < server->folder_count; i++)
+		}
+		for (size_t i = 0; i < server->folder_count; i++) {
+			if (server->wishes)
+				certs_folder_unwish(front->shared->certs, server->folders[i], &server->wishes[server->slot_count + i]);
 			certs_folder_unref(front->shared->certs, &server->folders[i]);
+		}
 		free(server->slots);
 		free(server->folders);
+		free(server->wishes);
+		sk_X509_pop_free(server->trusted, X509_free);
 		SSL_CTX_free(server->ctx);
 	}
 	pthread_mutex_destroy(&front->lock);

@@ -30,6 +30,8 @@ struct tls_server {
 	size_t slot_count;
 	struct cert_folder **folders;
 	size_t folder_count;
+	struct cert_wish *wishes;                /* one for each slot, then for each folder */
+	STACK_OF(X509) *trusted;                 /* ssl_trusted_certificate */
 };
 
 struct tls_front {

@@ -20,6 +20,7 @@ zlib1g-dev|header|zlib.h|build|compressed answers (gzip), and compressed logs
 libbrotli-dev|header|brotli/encode.h|build|compressed answers (br)
 libzstd-dev|header|zstd.h|build|compressed answers (zstd)
 libnghttp2-dev|header|nghttp2/nghttp2.h|build|HTTP/2
+libcurl4-openssl-dev|header|curl/curl.h|build|OCSP answers over HTTP
 nginx|tool|nginx|run test bench|a real web server as the origin
 python3|tool|/usr/bin/python3|run test bench|the traffic, and the stories
 procps|tool|ps|run|make stop

@@ -72,6 +72,8 @@ SETTING(proxy_ssl_session_reuse, FLAG, "on", "", "",        H|S|L, "Resume TLS s
 SETTING(http2,                 FLAG, "on", "", "",          H|S,   "Speak HTTP/2: with ssl to clients that offer it (ALPN), without to those that begin with its preface (see http2_prior_knowledge). A connection begins by what its listener's default server, or the server of the name in its TLS handshake, says.")
 SETTING(http2_prior_knowledge, FLAG, "on", "", "",          H|S,   "Clients may begin HTTP/2 without TLS, by its preface; off: they get 400.")
 SETTING(http2_max_concurrent_streams, COUNT, "128", "1", "1000", H|S, "Most requests of one HTTP/2 connection at once. Each may have 64 KB of content, and 64 KB of answer, waiting in memory.")
+SETTING(ssl_stapling,          FLAG, "off", "", "",         H|S,   "OCSP answers are fetched for the certificates that are served, and stapled (RFC 6066 section 8); kept until the next one has come, an expired one is never sent.")
+SETTING(ssl_stapling_verify,   FLAG, "on", "", "",          H|S,   "A fetched answer must be signed by the certificate's issuer, or by whom it has charged with that (RFC 6960 section 4.2.2.2); off: by anybody, as nginx has it.")
 SETTING(https_redirect,        FLAG, "off", "", "",         H|S|L, "Requests over plain HTTP are sent to the same URL with https: 301, or 308 for methods other than GET and HEAD.")
 
 DIRECTIVE(http,              M,         0, 0, 1, "An optional block around all servers, as in nginx.")
@@ -142,6 +144,9 @@ DIRECTIVE(ssl_handshakes_max, M,        1, 1, 0, "Most TLS handshakes of a worke
 DIRECTIVE(ssl_client_certificate, H|S,  1, 1, 0, "File with the certificates, in PEM, by which those of clients are verified.")
 DIRECTIVE(ssl_verify_client, H|S,       1, 1, 0, "on: clients must show a certificate; optional: they may, and a false one is refused; off. See the variables ssl_client_*.")
 DIRECTIVE(ssl_stapling_file, H|S|MANY,  1, 1, 0, "File with an OCSP answer, in DER, for the certificate it names; watched. Beside a certificate's file FILE the file FILE.ocsp is used too.")
+DIRECTIVE(ssl_stapling_responder, H|S,  1, 1, 0, "http://HOST[:PORT][/PATH] to fetch OCSP answers from, instead of what the certificate names.")
+DIRECTIVE(ssl_stapling_folder, M|H,     1, 1, 0, "Folder that keeps fetched OCSP answers, so that a start needs no responder.")
+DIRECTIVE(ssl_trusted_certificate, H|S, 1, 1, 0, "File with certificates, in PEM, among which the issuer is found when ssl_certificate has no chain: OCSP answers are asked for and verified with it. Certificates of clients are verified with ssl_client_certificate alone.")
 DIRECTIVE(hsts,              H|S|L,     1, 3, 0, "TIME [includeSubDomains] [preload]: Strict-Transport-Security in all answers over https (RFC 6797); off.")
 DIRECTIVE(purge_token,       H|S|L,     1, 1, 0, "Allows purging by the method PURGE with this token, in `Authorization: Bearer` or `Purge-Token`; 16 or more characters.")
 DIRECTIVE(purge_allow,       H|S|L|MANY,     1, 64, 0, "Allows purging by the method PURGE from these networks (or unix:) only; with purge_token both must fit. Without either PURGE is a 405. Outer levels are merged.")

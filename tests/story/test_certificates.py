@@ -266,10 +266,11 @@ def test_a_folder_goes_on_after_its_reload(folder, tmp_path):
 # ---- dates, OCSP ----
 
 def test_what_expires_soon_is_said_once_a_step(proxy, tmp_path):
-    Cert('site.test', days=20.5).write(tmp_path, 'soon')
-    Cert('b.test', days=6.5).write(tmp_path, 'alarm')
+    Cert('site.test', days=20.5, since=69).write(tmp_path, 'soon')
+    Cert('b.test', days=6.5, since=84).write(tmp_path, 'alarm')
     Cert('c.test', days=-1, since=30).write(tmp_path, 'over')
-    words = ' '.join(f'ssl_certificate {n}.crt; ssl_certificate_key {n}.key;' for n in ('soon', 'alarm', 'over'))
+    Cert('d.test', days=5, since=2).write(tmp_path, 'brief')         # of a week: it is renewed more often than others are warned of
+    words = ' '.join(f'ssl_certificate {n}.crt; ssl_certificate_key {n}.key;' for n in ('soon', 'alarm', 'over', 'brief'))
     daemon = proxy(site(words))
     daemon.wait_said(r"warn: certificate 'soon.crt' expires in 20 days")
     daemon.wait_said(r"error: certificate 'alarm.crt' expires in 6 days")

@@ -9,7 +9,7 @@ import tempfile
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 import harness
 
@@ -27,9 +27,10 @@ def new_key(kind='ec'):
 
 
 class Cert:
-    """names: DNS names and addresses; days: until it expires; issuer: another Cert, else self-signed."""
+    """names: DNS names and addresses; days: until it expires; issuer: another Cert, else self-signed. responder: URL for OCSP;
+    must_staple: RFC 7633; signs_ocsp: for its issuer."""
 
-    def __init__(self, *names, kind='ec', days=90, since=1, issuer=None, ca=False, common=None):
+    def __init__(self, *names, kind='ec', days=90, since=1, issuer=None, ca=False, common=None, responder=None, must_staple=False, signs_ocsp=False):
         now = datetime.datetime.utcnow().replace(microsecond=0)
         self.key = new_key(kind)
         self.common = common or (names[0] if names else 'nobody')
@@ -41,6 +42,13 @@ class Cert:
             build = build.add_extension(x509.SubjectAlternativeName([self.san(n) for n in names]), critical=False)
         if ca:
             build = build.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        if responder:
+            place = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(responder))
+            build = build.add_extension(x509.AuthorityInformationAccess([place]), critical=False)
+        if must_staple:
+            build = build.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
+        if signs_ocsp:
+            build = build.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False)
         self.cert = build.sign(issuer.key if issuer else self.key, hashes.SHA256())
         self.issuer = issuer
         self.serial = '%X' % self.cert.serial_number
@@ -54,8 +62,8 @@ class Cert:
         except ValueError:
             return x509.DNSName(name)
 
-    def pem(self):
-        return self.cert.public_bytes(PEM) + (self.issuer.cert.public_bytes(PEM) if self.issuer else b'')
+    def pem(self, chain=True):
+        return self.cert.public_bytes(PEM) + (self.issuer.cert.public_bytes(PEM) if self.issuer and chain else b'')
 
     def key_pem(self):
         return self.key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
