@@ -164,6 +164,9 @@ static void inherit(struct daemon *daemon)
 	daemon->ordinal = heir->ordinal;
 	daemon->first_worker = heir->first_worker;
 	daemon->volumes.heir = heir;
+	if (heir_tickets(heir).len && !tls_tickets_inherit(daemon->tls.tickets, heir_tickets(heir)))
+		diag(DIAG_notice, "upgrade: the keys of session tickets are not understood: clients make new sessions");
+	heir_forget_tickets(heir);
 	snprintf(daemon->self, sizeof(daemon->self), "%s", heir->self);
 }
 

@@ -87,6 +87,15 @@ static void inherited_add(struct heir *heir, char kind, const char *text, int fd
 	heir->count++;
 }
 
+static void tickets_add(struct heir *heir, char *text, size_t len)
+{
+	heir_forget_tickets(heir);
+	heir->ticket_keys = must(malloc(len + 1));
+	memcpy(heir->ticket_keys, text, len);
+	heir->ticket_keys_len = len;
+	explicit_bzero(text, len);
+}
+
 static bool hello_parse(struct heir *heir, const char *text)
 {
 	int version;
@@ -118,6 +127,8 @@ bool heir_receive(struct heir **ret_heir)
 	while ((kind = packet_receive(heir->fd, text, &len, &fd, true)) != 0 && kind != 'E') {
 		if (kind == 'H')
 			hello = hello_parse(heir, text);
+		else if (kind == 'K')
+			tickets_add(heir, text, len);
 		else
 			inherited_add(heir, kind, text, fd);
 	}
@@ -162,6 +173,20 @@ uint64_t heir_size(const struct heir *heir, struct slice path)
 	const struct inherited *one = find(heir, 'S', path);
 
 	return one ? one->size : 0;
+}
+
+struct slice heir_tickets(const struct heir *heir)
+{
+	return heir && heir->ticket_keys ? slice_make(heir->ticket_keys, heir->ticket_keys_len) : slice_make("", 0);
+}
+
+void heir_forget_tickets(struct heir *heir)
+{
+	if (!heir || !heir->ticket_keys)
+		return;
+	explicit_bzero(heir->ticket_keys, heir->ticket_keys_len);
+	free(heir->ticket_keys);
+	heir->ticket_keys = NULL;
 }
 
 static void gone(struct heir *heir)
@@ -230,6 +255,7 @@ void heir_free(struct heir **heir)
 	*heir = NULL;
 	if (!h)
 		return;
+	heir_forget_tickets(h);
 	while (h->list) {
 		struct inherited *one = h->list;
 

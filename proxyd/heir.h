@@ -3,7 +3,7 @@
  *
  *   old -> new   H  "1 ORDINAL FIRST_WORKER GENERATION SELF": what the new one goes on from
  *                L M A P   a descriptor and what the configuration calls it: listening socket, metrics, admin, pid file
- *                S  "SIZE PATH" of a volume          E  that is all
+ *                S  "SIZE PATH" of a volume          K  the keys of session tickets          E  that is all
  *   new -> old   V  everything is ready but for the volumes
  *   old -> new   T  they are retired: open them
  *   new -> old   O  they are open
@@ -38,6 +38,8 @@ struct heir {
 	char self[68];
 	struct inherited *list;
 	size_t count;
+	char *ticket_keys;                       /* NULL: none */
+	size_t ticket_keys_len;
 	void (*invalidated)(void *arg, struct slice path, struct slice key);     /* empty: everything */
 	void *arg;
 };
@@ -49,6 +51,9 @@ int heir_take(struct heir *heir, char kind, struct slice text);
 bool heir_has(const struct heir *heir, char kind, struct slice text);
 /* The size that a volume has in the old process; 0: it has none there. */
 uint64_t heir_size(const struct heir *heir, struct slice path);
+/* What tls_tickets_give() gave; empty: nothing. heir_forget_tickets() wipes it. */
+struct slice heir_tickets(const struct heir *heir);
+void heir_forget_tickets(struct heir *heir);
 /* Says something, and waits for an answer; 0: none. Returns false when the old process is not there (any more). What it tells of
  * invalidations meanwhile is passed on. */
 bool heir_say(struct heir *heir, char kind, const char *text, char answer);

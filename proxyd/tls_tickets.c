@@ -137,6 +137,55 @@ bool tls_tickets_take(struct tls_tickets *tickets, const struct conf *conf, char
 	return true;
 }
 
+/* ---- to another process ---- */
+
+enum { GIVEN_VERSION = 1, GIVEN_KEY = TICKET_NAME + 32 + 32 + 8 };
+
+size_t tls_tickets_give(struct tls_tickets *tickets, char buf[TICKETS_GIVEN_MAX])
+{
+	char *at = buf;
+
+	pthread_mutex_lock(&tickets->lock);
+	*at++ = GIVEN_VERSION;
+	for (size_t i = 0; i < tickets->now.count && !tickets->from_files; i++) {
+		const struct ticket_key *key = &tickets->now.keys[i];
+		/* The age: a clock that counts from the start of something means nothing elsewhere. */
+		uint64_t age_us = clock_now_us() - key->made_us;
+
+		memcpy(at, key->name, TICKET_NAME);
+		memcpy(at + TICKET_NAME, key->hmac, 32);
+		memcpy(at + TICKET_NAME + 32, key->aes, 32);
+		memcpy(at + TICKET_NAME + 64, &age_us, 8);
+		at += GIVEN_KEY;
+	}
+	pthread_mutex_unlock(&tickets->lock);
+	return at - buf > 1 ? (size_t)(at - buf) : 0;
+}
+
+bool tls_tickets_inherit(struct tls_tickets *tickets, struct slice given)
+{
+	size_t count = given.len > 1 ? (given.len - 1) / GIVEN_KEY : 0;
+	uint64_t now_us = clock_now_us();
+
+	if (count == 0 || count > TICKET_KEYS_MAX || given.len != 1 + count * GIVEN_KEY || given.ptr[0] != GIVEN_VERSION)
+		return false;
+	pthread_mutex_lock(&tickets->lock);
+	for (size_t i = 0; i < count; i++) {
+		const char *at = given.ptr + 1 + i * GIVEN_KEY;
+		struct ticket_key *key = &tickets->now.keys[i];
+		uint64_t age_us;
+
+		memcpy(&age_us, at + TICKET_NAME + 64, 8);
+		*key = (struct ticket_key){ .hmac_len = 32, .made_us = age_us < now_us ? now_us - age_us : 0 };
+		memcpy(key->name, at, TICKET_NAME);
+		memcpy(key->hmac, at + TICKET_NAME, 32);
+		memcpy(key->aes, at + TICKET_NAME + 32, 32);
+	}
+	tickets->now.count = count;
+	pthread_mutex_unlock(&tickets->lock);
+	return true;
+}
+
 /* ---- using ---- */
 
 static struct ticket_key key_first(struct tls_tickets *tickets)

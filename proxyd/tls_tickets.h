@@ -17,6 +17,13 @@ void tls_tickets_free(struct tls_tickets **tickets);
 bool tls_tickets_take(struct tls_tickets *tickets, const struct conf *conf, char why[256]);
 /* Reads the files and keeps nothing (-t). */
 bool tls_tickets_check(const struct conf *conf, char why[256]);
+/* For the process that takes over: the keys made here, with their ages. Returns how many bytes; 0: keys are from files, which it
+ * reads itself. Wipe buf. */
+enum { TICKETS_GIVEN_MAX = 1 + TICKET_KEYS_MAX * (TICKET_NAME + 32 + 32 + 8) };
+size_t tls_tickets_give(struct tls_tickets *tickets, char buf[TICKETS_GIVEN_MAX]);
+/* The other end, before tls_tickets_take(): sessions of the other process are resumed here. Bytes that are not understood are
+ * passed over, and false. */
+bool tls_tickets_inherit(struct tls_tickets *tickets, struct slice given);
 /* Connections of this context use them; they must live as long as any handshake of it. */
 void tls_tickets_serve(struct tls_tickets *tickets, SSL_CTX *ctx);
 

@@ -71,6 +71,17 @@ static void send_size(void *arg, const char *path, uint64_t size)
 		*channel = -1;
 }
 
+/* Over the pair of sockets that nobody else has: never through a file. */
+static bool send_tickets(struct daemon *daemon, int channel)
+{
+	char keys[TICKETS_GIVEN_MAX];
+	size_t len = tls_tickets_give(daemon->tls.tickets, keys);
+	bool ok = len == 0 || packet_send(channel, 'K', slice_make(keys, len), -1, true);
+
+	explicit_bzero(keys, sizeof(keys));
+	return ok;
+}
+
 static bool send_all(struct daemon *daemon, int channel)
 {
 	unsigned next = daemon->first_worker + daemon->worker_count;
@@ -88,7 +99,7 @@ static bool send_all(struct daemon *daemon, int channel)
 	if (ok && daemon->pid_file.fd >= 0)
 		ok = packet_send(channel, 'P', slice_str(daemon->pid_file.path), daemon->pid_file.fd, true);
 	volumes_sizes(&daemon->volumes, send_size, &sizes);
-	return ok && sizes >= 0 && packet_send(channel, 'E', slice_make("", 0), -1, true);
+	return ok && sizes >= 0 && send_tickets(daemon, channel) && packet_send(channel, 'E', slice_make("", 0), -1, true);
 }
 
 /* ---- the new program ---- */

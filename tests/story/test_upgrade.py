@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import stat
 import tempfile
 import threading
@@ -17,6 +18,7 @@ import time
 import pytest
 
 from harness import DEADLINE, Client, Closed, findings, audit_json, logaudit, site, until
+from tls_help import Cert, TlsClient, context, site as tls_site
 
 MAX_AGE = [('Cache-Control', 'max-age=600')]
 PR_SET_CHILD_SUBREAPER = 36
@@ -234,6 +236,46 @@ def test_a_slow_client_of_the_old_process_gets_its_bytes_while_the_new_one_turns
     stat_after = daemon.counters()
     assert stat_after['proxyd_volume_damaged_total'] == 0
     whole_audit(daemon)
+
+
+@pytest.mark.parametrize('version', [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tls_sessions_from_before_are_resumed_after_it(proxy, tmp_path, version):
+    cert = Cert('site.test')
+    cert.write(tmp_path)
+    daemon = proxy(tls_site(workers=2))
+    ctx = context(cert, low=version, high=version)
+
+    def ask(session=None):
+        with TlsClient(daemon.address, ctx=ctx, session=session) as client:
+            assert client.get('/').status == 200
+            return client.sock.session, client.sock.session_reused
+
+    first, _ = ask()
+    for _ in range(2):
+        upgrade(daemon)
+        assert ask(first)[1], 'its keys came over two upgrades'
+    assert not ask()[1]
+
+
+def test_ticket_keys_from_a_file_are_read_by_the_new_process_itself(proxy, tmp_path):
+    cert = Cert('site.test')
+    cert.write(tmp_path)
+    for n in range(2):
+        (tmp_path / f'key{n}').write_bytes(os.urandom(80))
+    daemon = proxy(tls_site(main='ssl_session_ticket_key key0;'))
+    ctx = context(cert)
+
+    def ask(session=None):
+        with TlsClient(daemon.address, ctx=ctx, session=session) as client:
+            assert client.get('/').status == 200
+            return client.sock.session, client.sock.session_reused
+
+    session, _ = ask()
+    upgrade(daemon)
+    assert ask(session)[1]
+    daemon.write_config(tls_site(main='ssl_session_ticket_key key1;'))
+    upgrade(daemon)
+    assert not ask(session)[1], 'the file counts, not what the old process had'
 
 
 # ---- what fails ----
