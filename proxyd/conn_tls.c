@@ -32,6 +32,10 @@ void conn_tls_end(struct conn *c, enum end end)
 	line.sni = facts.name;
 	line.tls_resumed = facts.resumed;
 	line.tls_us = tls->ready ? (int64_t)facts.handshake_us : -1;
+	line.tls_key = facts.key;
+	line.tls_serial = facts.serial;
+	line.tls_from = facts.valid_from_s;
+	line.tls_until = facts.valid_until_s;
 	line.total_us = c->worker->now_us - tls->first_us;
 	line.end = (uint8_t)end;
 	line.tls_error = slice_str(text);

@@ -16,8 +16,13 @@ void request_log_tls(struct request *r)
 	log->sni = facts.name.len ? arena_copy(&r->arena, facts.name) : SLICE("");
 	log->tls_resumed = facts.resumed;
 	log->tls_early = facts.early;
-	if (carrier->request_number == 1)
+	if (carrier->request_number == 1) {
 		log->tls_us = (int64_t)facts.handshake_us;
+		log->tls_key = facts.key;
+		log->tls_serial = facts.serial.len ? arena_copy(&r->arena, facts.serial) : SLICE("");
+		log->tls_from = facts.valid_from_s;
+		log->tls_until = facts.valid_until_s;
+	}
 	if (!transport_asked_certificate(carrier->transport) || !tls_peer_read(carrier->transport->tls, &r->arena, &peer))
 		return;
 	log->tls_client = peer.verify;

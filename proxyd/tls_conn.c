@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "cert.h"
+
 /* ---- the BIO ---- */
 
 static BIO_METHOD *bio_method;
@@ -490,7 +492,8 @@ struct transport_facts tls_facts(const struct tls *tls)
 {
 	const unsigned char *alpn = NULL;
 	unsigned len = 0;
-	struct transport_facts facts = { .name = slice_str(tls->name) };
+	struct transport_facts facts = { .name = slice_str(tls->name), .valid_from_s = -1, .valid_until_s = -1 };
+	const struct cert_facts *cert;
 
 	if (!tls->ready)
 		return facts;
@@ -501,5 +504,12 @@ struct transport_facts tls_facts(const struct tls *tls)
 	facts.resumed = SSL_session_reused(tls->ssl);
 	facts.early = !tls->over;
 	facts.handshake_us = tls->ready_us - tls->first_us;
+	cert = facts.resumed || !SSL_is_server(tls->ssl) ? NULL : cert_facts(SSL_get_certificate(tls->ssl));
+	if (!cert)
+		return facts;
+	facts.key = slice_str(cert_kind_name(cert->kind));
+	facts.serial = slice_str(cert->serial);
+	facts.valid_from_s = cert->not_before_s;
+	facts.valid_until_s = cert->not_after_s;
 	return facts;
 }

@@ -36,5 +36,5 @@ bool transport_asked_certificate(const struct transport *t)
 
 struct transport_facts transport_facts(const struct transport *t)
 {
-	return t->tls ? tls_facts(t->tls) : (struct transport_facts){ 0 };
+	return t->tls ? tls_facts(t->tls) : (struct transport_facts){ .valid_from_s = -1, .valid_until_s = -1 };
 }

@@ -40,6 +40,8 @@ struct transport_facts {
 	bool resumed;
 	bool early;                    /* what was read last may have been replayed (RFC 8470): the handshake is not over */
 	uint64_t handshake_us;         /* from the first byte to the end of the handshake */
+	struct slice key, serial;      /* of the certificate that a client was shown; empty: none of ours, or it was resumed */
+	int64_t valid_from_s, valid_until_s;   /* -1: the same */
 };
 
 /* tls_conn.c: what the inline functions below are for TLS. */

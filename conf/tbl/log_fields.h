@@ -93,3 +93,7 @@ LOG_FIELD(origin_name,    WORD,    "Name, or address, that the origin's certific
 LOG_FIELD(origin_verify,  WORD,    "The origin's certificate: good, bad (it was not asked), or off: `proxy_ssl_verify off`, anybody could have answered. Empty when plain, or when the handshake did not get that far.")
 LOG_FIELD(origin_tls_error, STR,   "Why the TLS handshake with the origin failed, in the last try.")
 LOG_FIELD(h2_error,       STR,     "In an http2 record: what the client did wrong, in nghttp2's words.")
+LOG_FIELD(tls_key,        WORD,    "Kind of key of the certificate that the client was shown: ecdsa, rsa, other. Like the next three in the line of a connection's first request, when its session was not resumed; empty in the others.")
+LOG_FIELD(tls_serial,     WORD,    "Serial number of that certificate, hexadecimal.")
+LOG_FIELD(tls_from,       I64,     "From when it is valid: seconds since 1970, UTC.")
+LOG_FIELD(tls_until,      I64,     "When it expires.")

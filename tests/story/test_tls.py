@@ -1,4 +1,5 @@
 """TLS towards clients: versions, names, ciphers, sessions, what the log says of it, and what is not TLS."""
+import datetime
 import os
 import re
 import socket
@@ -35,6 +36,9 @@ def test_a_request_over_each_version_with_its_columns(secure, version, name):
         assert (r['tls'], r['tls_cipher'], r['sni'], r['scheme'], r['tls_resumed']) == (name, cipher, 'site.test', 'https', '0')
         assert r['tls_client'] == r['tls_error'] == '' and r['tls_early'] == '0'
     assert int(one['tls_us']) >= 0 and two['tls_us'] == ''
+    dates = [str(int(d.replace(tzinfo=datetime.timezone.utc).timestamp())) for d in (cert.cert.not_valid_before, cert.cert.not_valid_after)]
+    assert [one[f'tls_{n}'] for n in ('key', 'serial', 'from', 'until')] == ['ecdsa', cert.serial, *dates]
+    assert [two[f'tls_{n}'] for n in ('key', 'serial', 'from', 'until')] == [''] * 4
     counters = daemon.counters()
     assert counters['proxyd_tls_requests_total'] == 2 and counters['proxyd_tls_handshakes_full_total'] == 1
 
@@ -77,7 +81,15 @@ def test_records_begin_small_and_grow(secure):
     assert max(payloads) > 4000, payloads
 
 
-def record_sizes(address, request):
+def test_records_are_small_again_after_a_pause(secure, clock):
+    daemon, _ = secure(clock=clock, settings='location = /big { return 200 %s; }' % ('y' * 7000))
+    sizes = record_sizes(daemon.address, b'GET /big HTTP/1.1\r\nHost: site.test\r\n\r\n' * 40, lambda: clock.passes(2))
+    large = next(i for i, size in enumerate(sizes) if size > 4000)
+    again = [size for size in sizes[large:] if 500 < size <= 1400 + 40]
+    assert large > 10 and len(again) > 10, sizes
+
+
+def record_sizes(address, request, between=None):
     """Drives OpenSSL by hand, so that every record that comes is seen."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     obj = context().wrap_bio(incoming, outgoing, server_hostname='site.test')
@@ -97,10 +109,14 @@ def record_sizes(address, request):
                 incoming.write(data)
 
     pump(obj.do_handshake)
-    obj.write(request)
-    sock.sendall(outgoing.read())
-    while got.count(b'HTTP/1.1 200') < request.count(b'GET') or not got.endswith(b'y'):
-        got += pump(lambda: obj.read(65536))
+    for turn in range(2 if between else 1):
+        if turn:
+            between()
+        got = b''
+        obj.write(request)
+        sock.sendall(outgoing.read())
+        while got.count(b'HTTP/1.1 200') < request.count(b'GET') or not got.endswith(b'y'):
+            got += pump(lambda: obj.read(65536))
     sock.close()
     while len(stream) >= 5:
         size = int.from_bytes(stream[3:5], 'big')
@@ -158,6 +174,7 @@ def test_rsa_and_ecdsa_beside_each_other(proxy, tmp_path):
     assert served(daemon.address) == one.der
     assert served(daemon.address, high=v12, ciphers='ECDHE-RSA-AES128-GCM-SHA256') == two.der
     assert served(daemon.address, high=v12, ciphers='ECDHE-ECDSA-AES128-GCM-SHA256') == one.der
+    assert [(r['tls_key'], r['tls_serial']) for r in tls_records(daemon, 3)] == [('ecdsa', one.serial), ('rsa', two.serial), ('ecdsa', one.serial)]
 
 
 def test_a_chain_is_sent_whole_and_the_key_may_be_in_the_same_file(proxy, tmp_path):
@@ -391,6 +408,7 @@ def test_sessions_are_resumed_by_every_worker(secure, version):
             break
     assert len(workers) == 3
     later = daemon.requests()[1:]
+    assert not any(r['tls_serial'] for r in later), 'a resumed session shows no certificate'
     assert all(r['tls_resumed'] == '1' for r in later if r['tls_us'])
     assert daemon.counters()['proxyd_tls_handshakes_resumed_total'] >= 3
 
