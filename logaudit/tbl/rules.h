@@ -113,6 +113,14 @@ RULE(uncompressed, "uncompressed", warning, "uncoded body_out route host",
 	"Text went out as it is to clients that would have taken it compressed, and nothing spoke against it: at least 10 answers and 100,000 bytes of a route.",
 	"compression is not switched on there, or not for a coding that these clients take",
 	"write `compress on;` in the location, the server or around them; behind an origin that compresses, let it")
+RULE(certificate_differs, "certificate-differs", error, "node t_us sni tls_key tls_serial",
+	"For more than an hour nodes showed different certificates, of the same kind of key, to clients that asked for the same name.",
+	"a node did not get the new certificate, or refuses it",
+	"see `proxyd ctl certificates` and the error log of the node with the older one; copy the files there")
+RULE(certificate_expiring, "certificate-expiring", warning, "node t_us sni tls_key tls_serial tls_from tls_until",
+	"The last certificate that a node showed for a name ends within 21 days, or a quarter of its life if that is less; within 7 days, or a twelfth, it is an error.",
+	"whatever renews it does not, or its files do not get to the node",
+	"renew it; see the log of what should have, and the node's error log for a new one that was refused")
 RULE(log_gap, "log-gap", warning, "node worker seq lost",
 	"Lines are missing: gap records, holes in the numbers that each worker gives its lines, or a start that no stop came before; or lines were read twice.",
 	"a full disk, a full ring, a file that was not given, or removed lines",
