@@ -223,6 +223,7 @@ static bool take_staple(struct cert *cert, const char *file, int64_t now_s)
 static struct cert *load(const char *file, const char *key, bool nameless, int64_t now_s, char why[CERT_WHY_MAX])
 {
 	struct cert *cert = must(calloc(1, sizeof(*cert)));
+	struct cert_facts *facts = NULL;
 	BIO *bio;
 
 	ERR_clear_error();
@@ -232,12 +233,13 @@ static struct cert *load(const char *file, const char *key, bool nameless, int64
 	bool good = bio && take_chain(cert, file, bio, why) && take_key(cert, file, key, why);
 	BIO_free(bio);
 	if (good)
-		cert->facts = cert_facts_make(cert->leaf);
-	if (!good || (!nameless && !take_names(cert, cert->facts, file, why))) {
+		cert->facts = facts = cert_facts_make(cert->leaf);
+	if (!good || (!nameless && !take_names(cert, facts, file, why))) {
 		cert_unref(&cert);
 		return NULL;
 	}
-	take_facts(cert->leaf, cert->facts, now_s);
+	take_facts(cert->leaf, facts, now_s);
+	facts->wants_staple = !nameless && ocsp_is_wanted(cert->leaf);
 	return cert;
 }
 
@@ -245,8 +247,6 @@ struct cert *cert_load(const char *file, const char *key, char *const *staples, 
 {
 	struct cert *cert = load(file, key, false, now_s, why);
 
-	if (cert)
-		cert->facts->wants_staple = ocsp_is_wanted(cert->leaf);
 	for (size_t i = 0; cert && i < staple_count && !cert->staple_file[0]; i++)
 		if (take_staple(cert, staples[i], now_s))
 			snprintf(cert->staple_file, sizeof(cert->staple_file), "%s", staples[i]);
