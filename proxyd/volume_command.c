@@ -101,8 +101,17 @@ bool tool_walk(struct volume_tool *tool, void (*visit)(void *arg, const struct i
 	return true;
 }
 
+static bool is_utf8(struct slice text)
+{
+	json_t *json = json_stringn(text.len > 0 ? text.ptr : "", text.len);
+
+	json_decref(json);
+	return json != NULL;
+}
+
 void tool_put_text(FILE *out, struct slice text, bool quoted)
 {
+	unsigned char most = is_utf8(text) ? 255 : 127;
 	bool quotes = false;
 
 	for (size_t i = 0; quoted && i < text.len; i++)
@@ -113,7 +122,7 @@ void tool_put_text(FILE *out, struct slice text, bool quoted)
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
 
-		if (c < ' ' || c == 127)
+		if (c < ' ' || c == 127 || c > most)
 			fprintf(out, "\\x%02x", c);
 		else if (c == '\\' || (c == '"' && quotes))
 			fprintf(out, "%c%c", c, c);
@@ -134,11 +143,7 @@ json_t *tool_json_text(struct slice text)
 	if (json)
 		return json;
 	out = must(open_memstream(&escaped, &len));
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.ptr[i] < 128)
-			tool_put_text(out, slice_make(text.ptr + i, 1), false);
-		else
-			fprintf(out, "\\x%02x", (unsigned char)text.ptr[i]);
+	tool_put_text(out, text, false);
 	CHECK(fclose(out) == 0);
 	json = json_stringn(escaped, len);
 	free(escaped);

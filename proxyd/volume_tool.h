@@ -44,7 +44,8 @@ bool tool_walk(struct volume_tool *tool, void (*visit)(void *arg, const struct i
 bool tool_damaged(struct volume_tool *tool, const struct inspect_object *object);
 __attribute__((format(printf, 1, 2))) void tool_tell(const char *format, ...);
 
-/* A text as the log shows it: control bytes as \xHH, backslash doubled; `quoted`: and in quotes where CSV wants them. */
+/* A text as the log shows it: control bytes as \xHH, and all from 128 on in what is not UTF-8 (a damaged key can be anything, and
+ * this may be a terminal); backslash doubled; `quoted`: and in quotes where CSV wants them. */
 void tool_put_text(FILE *out, struct slice text, bool quoted);
 /* The text, or, when it is not UTF-8, what tool_put_text() makes of it. */
 json_t *tool_json_text(struct slice text);

@@ -307,6 +307,19 @@ def test_a_damaged_record_is_named(filled):
     assert 'damaged: generation' in volume_tool(daemon, 'stat', code=1)
 
 
+def test_a_damaged_key_is_shown_in_letters(filled):
+    daemon, _ = filled(MARKED, handler=marked)
+    daemon.stop()
+    path = os.path.join(daemon.tmp, 'vol', 'index')
+    with open(path, 'rb') as f:
+        index = f.read()
+    with open(path, 'wb') as f:
+        f.write(index.replace(b'/page-11', b'/\xff\xc3\x1bc-11'))
+    said = volume_tool(daemon, 'check', code=1)
+    assert f'{KEY}/\\xff\\xc3\\x1bc-11: the record cannot be read' in said
+    assert [row['key'] for row in volume_tool(daemon, 'check', code=1, json_out=True)['damage']] == [f'{KEY}/\\xff\\xc3\\x1bc-11']
+
+
 def test_a_short_data_file_is_named(filled):
     daemon, _ = filled(MARKED, handler=marked)
     daemon.stop()
