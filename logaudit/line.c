@@ -7,6 +7,7 @@ static const enum log_field core_fields[] = { LOG_FIELD_rec, LOG_FIELD_t_us, LOG
 void line_parser_init(struct line_parser *parser)
 {
 	*parser = (struct line_parser){ .splitter = splitter_new() };
+	words_init(&parser->words);
 }
 
 void line_parser_release(struct line_parser *parser)
@@ -79,7 +80,8 @@ static bool take_record(const struct columns *columns, const struct slice *field
 	return true;
 }
 
-enum line_kind line_parse(struct line_parser *parser, struct slice text, struct logline *ret_line, enum reject *ret_reject, struct slice *ret_column)
+/* The slow way, which is the definition: libcsv's fields, one by one. */
+static enum line_kind parse_fields(struct line_parser *parser, struct slice text, struct logline *ret_line, enum reject *ret_reject, struct slice *ret_column)
 {
 	struct slice fields[FIELDS_MAX];
 	struct columns *columns = &parser->columns;
@@ -87,7 +89,6 @@ enum line_kind line_parse(struct line_parser *parser, struct slice text, struct 
 	enum reject why;
 	enum log_field bad = LOG_FIELD_rec;
 
-	if (text.len && text.ptr[text.len - 1] == '\r') text.len--;
 	why = split(parser->splitter, text, fields, &count);
 	if (why != REJECT_none) return reject(why, slice_make(NULL, 0), ret_reject, ret_column);
 	if (count && slice_starts(fields[0], SLICE("rec/"))) return take_header(columns, fields, count, ret_reject, ret_column);
@@ -95,4 +96,24 @@ enum line_kind line_parse(struct line_parser *parser, struct slice text, struct 
 	if (count != columns->count) return reject(REJECT_field_count, slice_make(NULL, 0), ret_reject, ret_column);
 	if (!take_record(columns, fields, ret_line, &bad)) return reject(REJECT_bad_value, log_field_rows[bad].name, ret_reject, ret_column);
 	return LINE_record;
+}
+
+enum line_kind line_parse_within(struct line_parser *parser, struct slice text, const char *limit, struct logline *ret_line, enum reject *ret_reject,
+	struct slice *ret_column)
+{
+	const struct columns *columns = &parser->columns;
+	struct marks *marks = &parser->marks;
+
+	if (text.len && text.ptr[text.len - 1] == '\r') text.len--;
+	/* A header line fails here, since its first column is no kind of record. */
+	if (columns->valid && scan(text, marks) == SCAN_plain && marks->count == columns->count && (columns->all_in_order
+			? take_in_order(&parser->words, marks, text.ptr, limit, ret_line)
+			: take_by_columns(&parser->words, marks, columns->field, text.ptr, limit, ret_line)))
+		return LINE_record;
+	return parse_fields(parser, text, ret_line, ret_reject, ret_column);
+}
+
+enum line_kind line_parse(struct line_parser *parser, struct slice text, struct logline *ret_line, enum reject *ret_reject, struct slice *ret_column)
+{
+	return line_parse_within(parser, text, text.ptr + text.len, ret_line, ret_reject, ret_column);
 }

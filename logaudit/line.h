@@ -3,7 +3,7 @@
 #define LOGAUDIT_LINE_H
 
 #include "../conf/logline.h"
-#include "split.h"
+#include "take.h"
 
 /* What a header line says. Unknown columns are of a program younger than this one: they are passed over. */
 struct columns {
@@ -16,7 +16,7 @@ struct columns {
 
 enum line_kind { LINE_record, LINE_header, LINE_rejected, LINE_newer /* header of a newer schema: read no further */ };
 
-struct line_parser { struct splitter *splitter; struct columns columns; };
+struct line_parser { struct splitter *splitter; struct columns columns; struct words words; struct marks marks; };
 
 void line_parser_init(struct line_parser *parser);
 void line_parser_release(struct line_parser *parser);
@@ -26,5 +26,8 @@ void line_parser_restart(struct line_parser *parser);
 /* text: a physical line without its newline (a CR before it is dropped), at most LOG_LINE_MAX bytes. On LINE_record *ret_line
  * borrows from text and parser. On LINE_rejected *ret_reject says why and *ret_column is the column concerned, or empty. */
 enum line_kind line_parse(struct line_parser *parser, struct slice text, struct logline *ret_line, enum reject *ret_reject, struct slice *ret_column);
+/* The same, when bytes may be read up to `limit`, at or behind the text's end: faster by a little. */
+enum line_kind line_parse_within(struct line_parser *parser, struct slice text, const char *limit, struct logline *ret_line, enum reject *ret_reject,
+	struct slice *ret_column);
 
 #endif
