@@ -5,10 +5,13 @@
 #include <sys/stat.h>
 
 #include "audit.h"
+#include "input.h"
+#include "pipeline.h"
 
 void audit_init(struct audit *audit)
 {
-	*audit = (struct audit){ 0 };
+	*audit = (struct audit){ .threads = 1 };
+	chunk_init(&audit->one);
 	line_parser_init(&audit->parser);
 	tally_init(&audit->tally);
 	worth_init(&audit->worth);
@@ -58,74 +61,146 @@ static struct slice column_missing(const struct rule *rule, const struct columns
 	return slice_make(at, 0);
 }
 
-static void choose_rules(struct audit *audit)
+_Static_assert(RULE_COUNT <= 64, "more rules than bits");
+
+static uint64_t choose_rules(struct audit *audit, const struct columns *columns, struct place at)
 {
+	uint64_t on = 0;
+
 	for (int i = 0; i < RULE_COUNT; i++) {
-		struct slice missing = column_missing(&rules[i], &audit->parser.columns);
-		audit->rule_on[i] = !missing.len && rules[i].ops->line;
-		if (missing.len && !audit->blind[i].blind)
-			audit->blind[i] = (struct blind){ true, missing, audit->here };
+		struct slice missing = column_missing(&rules[i], columns);
+		if (!missing.len && rules[i].ops->line) on |= UINT64_C(1) << i;
+		if (missing.len && !audit->blind[i].blind) audit->blind[i] = (struct blind){ true, missing, at };
 	}
+	return on;
 }
 
-static void reject(struct audit *audit, enum reject why, struct slice detail)
+static void settle_rejects(struct audit *audit, const struct chunk *chunk, enum reject why)
 {
+	const struct chunk_rejects *from = &chunk->rejects[why];
 	struct rejects *r = &audit->rejects[why];
 
-	audit->lines_read++;
-	audit->lines_rejected++;
-	audit->file_rejected++;
-	group_add(&r->group, audit->here);
-	if (!r->example && detail.len) r->example = must(strndup(detail.ptr, detail.len));
+	audit->lines_read += from->count;
+	audit->lines_rejected += from->count;
+	audit->file_rejected += from->count;
+	r->group.count += from->count;
+	for (unsigned i = 0; i < EVIDENCE_MAX && i < from->count; i++) evidence_add(&r->group.evidence, chunk_place(chunk, from->numbers[i]));
+	if (!r->example && from->count && from->example.len) r->example = must(strndup(from->example.ptr, from->example.len));
 }
 
-static void count(struct audit *audit, const struct logline *line)
+bool audit_settle(struct audit *audit, struct chunk *chunk)
 {
-	audit->lines_read++;
-	audit->lines_counted++;
-	audit->file_counted++;
+	chunk->file = audit->here.file;
+	chunk->first = audit->here.line + 1;
+	chunk->rules_on = audit->rules_on;
+	audit->here.line += chunk->numbers;
+	audit->lines_read += chunk->count;
+	audit->lines_counted += chunk->count;
+	audit->file_counted += chunk->count;
+	audit->lines_header += chunk->turn_count;
+	for (int i = 0; i < REJECT_COUNT; i++)
+		if (chunk->rejects[i].count) settle_rejects(audit, chunk, (enum reject)i);
+	for (size_t i = 0; i < chunk->turn_count && !audit->reader.line; i++) {
+		struct turn *turn = &chunk->turns[i];
+		audit->rules_on = turn->rules_on = choose_rules(audit, &turn->columns, chunk_place(chunk, turn->number));
+	}
+	if (!chunk->newer) return true;
+	audit->file_newer = true;
+	say(&audit->troubles, &audit->trouble_count, "%s:%" PRIu64 ": the header line is of a newer schema than %d, the newest that "
+		"this logaudit knows; use the logaudit that came with that proxyd; nothing after this line was read",
+		audit_path(audit, audit->here), audit->here.line, LOG_SCHEMA_VERSION);
+	return false;
+}
+
+/* ---- shares ---- */
+
+static void feed_reader(struct audit *audit, const struct chunk *chunk)
+{
+	const struct audit_reader *reader = &audit->reader;
+	size_t turn = 0;
+
+	for (size_t i = 0; i <= chunk->count; i++) {
+		for (; turn < chunk->turn_count && chunk->turns[turn].at == i && reader->columns; turn++)
+			reader->columns(reader->arg, &chunk->turns[turn].columns, chunk_place(chunk, chunk->turns[turn].number));
+		if (i < chunk->count) reader->line(reader->arg, &chunk->lines[i].line, chunk_place(chunk, chunk->lines[i].number));
+	}
+}
+
+static void feed_tables(struct audit *audit, const struct chunk *chunk)
+{
+	for (size_t i = 0; i < chunk->count; i++) tally_add(&audit->tally, &chunk->lines[i].line);
+}
+
+static void feed_worth(struct audit *audit, const struct chunk *chunk)
+{
+	for (size_t i = 0; i < chunk->count; i++) worth_add(&audit->worth, &chunk->lines[i].line);
+}
+
+static void feed_metrics(struct audit *audit, const struct chunk *chunk)
+{
+	for (size_t i = 0; i < chunk->count; i++) {
+		const struct parsed *parsed = &chunk->lines[i];
+		metrics_add(&audit->metrics, &parsed->line, chunk_place(chunk, parsed->number));
+	}
+}
+
+/* Those of the lines from..to that concern the rule. */
+static void feed_lines(struct audit *audit, int rule, const struct chunk *chunk, size_t from, size_t to)
+{
+	const struct rule_ops *ops = rules[rule].ops;
+	uint32_t concerns = rule_concerns[rule] ? rule_concerns[rule] : UINT32_MAX;
+	void *state = audit->rule_state[rule];
+
+	for (size_t i = from; i < to; i++) {
+		const struct parsed *parsed = &chunk->lines[i];
+		if (concerns & parsed->facts.traits) ops->line(state, &parsed->line, chunk_place(chunk, parsed->number));
+	}
+}
+
+static void feed_rule(struct audit *audit, const struct chunk *chunk, int rule)
+{
+	uint64_t on = chunk->rules_on;
+	size_t from = 0;
+
+	if (!audit->rule_state[rule]) return;
+	for (size_t turn = 0; turn <= chunk->turn_count; turn++) {
+		size_t to = turn < chunk->turn_count ? chunk->turns[turn].at : chunk->count;
+		if (on >> rule & 1) feed_lines(audit, rule, chunk, from, to);
+		from = to;
+		if (turn < chunk->turn_count) on = chunk->turns[turn].rules_on;
+	}
+}
+
+void audit_share(struct audit *audit, const struct chunk *chunk, unsigned share)
+{
 	if (audit->reader.line) {
-		audit->reader.line(audit->reader.arg, line, audit->here);
+		if (share == 0) feed_reader(audit, chunk);
 		return;
 	}
-	tally_add(&audit->tally, line);
-	worth_add(&audit->worth, line);
-	metrics_add(&audit->metrics, line, audit->here);
-	for (int i = 0; i < RULE_COUNT; i++)
-		if (audit->rule_on[i]) rules[i].ops->line(audit->rule_state[i], line, audit->here);
+	switch (share) {
+	case 0: feed_tables(audit, chunk); break;
+	case 1: feed_worth(audit, chunk); break;
+	case 2: feed_metrics(audit, chunk); break;
+	default: break;
+	}
+	for (unsigned i = share; i < RULE_COUNT; i += AUDIT_SHARES) feed_rule(audit, chunk, (int)i);
+}
+
+static bool take_chunk(struct audit *audit, struct chunk *chunk)
+{
+	bool more = audit_settle(audit, chunk);
+
+	for (unsigned share = 0; share < AUDIT_SHARES; share++) audit_share(audit, chunk, share);
+	return more;
 }
 
 bool audit_line(struct audit *audit, struct slice text, uint64_t number, enum input_trouble trouble)
 {
-	struct logline line;
-	enum reject why = REJECT_none;
-	struct slice column = { NULL, 0 };
+	static const enum reject troubles[] = { [INPUT_none] = REJECT_none, [INPUT_too_long] = REJECT_too_long, [INPUT_no_newline] = REJECT_no_newline };
 
-	audit->here.line = number;
-	if (trouble != INPUT_none) {
-		reject(audit, trouble == INPUT_too_long ? REJECT_too_long : REJECT_no_newline, column);
-		return true;
-	}
-	switch (line_parse(&audit->parser, text, &line, &why, &column)) {
-	case LINE_record:
-		count(audit, &line);
-		break;
-	case LINE_header:
-		audit->lines_header++;
-		if (audit->reader.columns) audit->reader.columns(audit->reader.arg, &audit->parser.columns, audit->here);
-		else choose_rules(audit);
-		break;
-	case LINE_rejected:
-		reject(audit, why, column);
-		break;
-	case LINE_newer:
-		audit->file_newer = true;
-		say(&audit->troubles, &audit->trouble_count, "%s:%" PRIu64 ": the header line is of a newer schema than %d, the newest that "
-			"this logaudit knows; use the logaudit that came with that proxyd; nothing after this line was read",
-			audit_path(audit, audit->here), number, LOG_SCHEMA_VERSION);
-		return false;
-	}
-	return true;
+	audit->here.line = number - 1;
+	chunk_parse_one(&audit->one, &audit->parser, text, troubles[trouble]);
+	return take_chunk(audit, &audit->one);
 }
 
 /* ---- files ---- */
@@ -140,7 +215,7 @@ void audit_begin(struct audit *audit, const char *name)
 	audit->file_newer = false;
 	line_parser_restart(&audit->parser);
 	metrics_restart(&audit->metrics);
-	for (int i = 0; i < RULE_COUNT; i++) audit->rule_on[i] = false;
+	audit->rules_on = 0;
 }
 
 void audit_end(struct audit *audit)
@@ -152,9 +227,22 @@ void audit_end(struct audit *audit)
 			"header line (rec/%d,t_us,...)", path, LOG_SCHEMA_VERSION);
 }
 
-static bool take_line(void *arg, struct slice text, uint64_t number, enum input_trouble trouble)
+/* Why the input ended before its end; empty: it did not. */
+static void read_input(struct audit *audit, struct input *input, char why[256])
 {
-	return audit_line(arg, text, number, trouble);
+	struct chunk chunk;
+	bool more = true;
+
+	if (audit->threads > 1) {
+		pipeline_run(audit, input, why);
+		return;
+	}
+	chunk_init(&chunk);
+	while (more && input_next(input, &chunk, why)) {
+		chunk_parse(&chunk, &audit->parser, chunk.text.ptr + chunk.text.len + CHUNK_SLACK);
+		more = take_chunk(audit, &chunk);
+	}
+	chunk_release(&chunk);
 }
 
 /* A file that was given before, perhaps by another name, would be counted twice. */
@@ -169,6 +257,7 @@ void audit_read(struct audit *audit, const char *path)
 {
 	struct stat st = { 0 };
 	bool is_stdin = strcmp(path, "-") == 0;
+	struct input *input;
 	char why[256] = "";
 
 	if (!is_stdin && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
@@ -181,8 +270,10 @@ void audit_read(struct audit *audit, const char *path)
 	audit_begin(audit, is_stdin ? "(standard input)" : path);
 	audit->files[audit->file_count - 1].dev = st.st_dev;
 	audit->files[audit->file_count - 1].ino = st.st_ino;
-	if (!input_read(path, take_line, audit, why))
-		say(&audit->troubles, &audit->trouble_count, "%s: %s", path, why);
+	input = input_open(path, why);
+	if (input) read_input(audit, input, why);
+	input_close(&input);
+	if (*why) say(&audit->troubles, &audit->trouble_count, "%s: %s", path, why);
 	audit_end(audit);
 }
 
@@ -219,6 +310,7 @@ void audit_release(struct audit *audit)
 	list_release(audit->troubles, audit->trouble_count);
 	list_release(audit->notes, audit->note_count);
 	line_parser_release(&audit->parser);
+	chunk_release(&audit->one);
 	tally_release(&audit->tally);
 	worth_release(&audit->worth);
 	metrics_release(&audit->metrics);

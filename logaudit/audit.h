@@ -2,9 +2,7 @@
 #ifndef LOGAUDIT_AUDIT_H
 #define LOGAUDIT_AUDIT_H
 
-#include "finding.h"
-#include "input.h"
-#include "line.h"
+#include "chunk.h"
 #include "metrics.h"
 #include "rule.h"
 #include "tally.h"
@@ -24,12 +22,20 @@ struct audit_reader {
 	void *arg;
 };
 
+/* What a run does with the lines is cut into shares, each with state of its own: several threads may each do another share of
+ * one chunk, or the same share never at once and always in the order of the lines. So the number of threads changes nothing. */
+enum { AUDIT_SHARES = 6 };
+
+enum input_trouble { INPUT_none, INPUT_too_long, INPUT_no_newline };
+
 struct audit {
 	struct audit_reader reader;      /* set after audit_init: nothing else is counted then but lines */
+	unsigned threads;                /* set after audit_init; 1 */
 	struct audit_file *files;
 	size_t file_count;
-	struct line_parser parser;
-	struct place here;
+	struct line_parser parser;       /* knows what the lines before say of those to come */
+	struct chunk one;                /* of audit_line */
+	struct place here;               /* the last line that was settled */
 	/* Physical lines. lines_read = lines_counted + lines_rejected; header lines stand beside. */
 	uint64_t lines_read, lines_counted, lines_rejected, lines_header;
 	uint64_t file_counted, file_rejected;
@@ -38,7 +44,7 @@ struct audit {
 	struct worth worth;
 	struct metrics metrics;
 	void *rule_state[RULE_COUNT];
-	bool rule_on[RULE_COUNT];        /* has all its columns in the present file */
+	uint64_t rules_on;               /* bits: those that have all their columns in the present file */
 	struct blind blind[RULE_COUNT];
 	struct findings findings;
 	char **troubles;                 /* files that could not be read, or not to their end: sentences */
@@ -55,6 +61,12 @@ void audit_read(struct audit *audit, const char *path);
 void audit_begin(struct audit *audit, const char *name);
 bool audit_line(struct audit *audit, struct slice text, uint64_t number, enum input_trouble trouble);
 void audit_end(struct audit *audit);
+
+/* For what reads by chunks: each is settled in its order, which numbers its lines, counts what is no record and says which rules
+ * are on; false: read no further. Settled chunks are given to each share in their order. */
+bool audit_settle(struct audit *audit, struct chunk *chunk);
+void audit_share(struct audit *audit, const struct chunk *chunk, unsigned share);
+
 /* Lets the rules speak. Call once, after all files. */
 void audit_finish(struct audit *audit);
 void audit_release(struct audit *audit);

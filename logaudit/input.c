@@ -1,4 +1,4 @@
-/* Reading: zlib passes plain files through and unpacks gzip ones; lines are cut out of one buffer. */
+/* Reading: zlib passes plain files through and unpacks gzip ones; what is read is cut at the last newline. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,74 +7,23 @@
 #include <zlib.h>
 
 #include "../conf/check.h"
-#include "../conf/logline.h"
 #include "input.h"
 
-/* Read at once: large enough that zlib reads plain files straight into the buffer. */
-enum { READ_BYTES = 256 * 1024, GZ_BYTES = 64 * 1024 };
+enum { GZ_BYTES = 16 * 1024 };           /* less than is read at once: plain files then go straight into the chunk's room */
 
-struct lines {
-	char *buf;
-	size_t have;                     /* bytes in buf */
-	uint64_t number;                 /* of the last line given */
+struct input {
+	gzFile gz;
 	bool skipping;                   /* within a line that is too long and was given already */
-	input_line_fn *fn;
-	void *arg;
+	bool ended;
+	size_t rest_len;                 /* of a line whose end is still to come */
+	char rest[LOG_LINE_MAX];
 };
 
-static bool give(struct lines *lines, struct slice text, enum input_trouble trouble)
+struct input *input_open(const char *path, char why[256])
 {
-	lines->number++;
-	return lines->fn(lines->arg, text, lines->number, trouble);
-}
-
-/* Gives the whole lines of the buffer and moves the rest to its front. */
-static bool give_lines(struct lines *lines)
-{
-	char *at = lines->buf, *end = lines->buf + lines->have, *newline;
-
-	while ((newline = memchr(at, '\n', (size_t)(end - at)))) {
-		struct slice text = slice_make(at, (size_t)(newline - at));
-		at = newline + 1;
-		if (lines->skipping) lines->skipping = false;
-		else if (!give(lines, text, text.len < LOG_LINE_MAX ? INPUT_none : INPUT_too_long)) return false;
-	}
-	lines->have = (size_t)(end - at);
-	if (lines->skipping) lines->have = 0;
-	if (lines->have >= LOG_LINE_MAX) {
-		if (!give(lines, slice_make(at, LOG_LINE_MAX), INPUT_too_long)) return false;
-		lines->skipping = true;
-		lines->have = 0;
-	}
-	memmove(lines->buf, at, lines->have);
-	return true;
-}
-
-static bool read_all(gzFile gz, struct lines *lines, char why[256])
-{
-	for (;;) {
-		int n = gzread(gz, lines->buf + lines->have, READ_BYTES), code = 0;
-		if (n > 0) {
-			lines->have += (size_t)n;
-			if (!give_lines(lines)) return true;
-			continue;
-		}
-		const char *message = gzerror(gz, &code);
-		if (code == Z_OK || code == Z_STREAM_END) break;
-		snprintf(why, 256, "%s", code == Z_ERRNO ? strerror(errno) : code == Z_BUF_ERROR ? "the gzip file is cut short" : message);
-		return false;
-	}
-	if (lines->have) give(lines, slice_make(lines->buf, lines->have), INPUT_no_newline);
-	return true;
-}
-
-bool input_read(const char *path, input_line_fn *fn, void *arg, char why[256])
-{
-	struct lines lines = { .fn = fn, .arg = arg };
-	bool is_stdin = strcmp(path, "-") == 0, ok = false;
-	int fd = is_stdin ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+	struct input *input = NULL;
+	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
-	gzFile gz = NULL;
 
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		snprintf(why, 256, "%s", strerror(errno));
@@ -84,14 +33,87 @@ bool input_read(const char *path, input_line_fn *fn, void *arg, char why[256])
 		snprintf(why, 256, "%s", strerror(EISDIR));
 		goto out;
 	}
-	gz = must(gzdopen(fd, "rb"));
+	input = must(malloc(sizeof(*input)));
+	input->gz = must(gzdopen(fd, "rb"));
+	input->skipping = input->ended = false;
+	input->rest_len = 0;
+	gzbuffer(input->gz, GZ_BYTES);
 	fd = -1;
-	gzbuffer(gz, GZ_BYTES);
-	lines.buf = must(malloc(LOG_LINE_MAX + READ_BYTES));
-	ok = read_all(gz, &lines, why);
 out:
 	if (fd >= 0) close(fd);
-	if (gz) gzclose(gz);
-	free(lines.buf);
-	return ok;
+	return input;
+}
+
+void input_close(struct input **input)
+{
+	if (!*input) return;
+	gzclose((*input)->gz);
+	free(*input);
+	*input = NULL;
+}
+
+/* Bytes read; 0 at the end, why says which. */
+static size_t read_some(struct input *input, char *at, char why[256])
+{
+	int n = gzread(input->gz, at, CHUNK_BYTES), code = 0;
+	const char *message;
+
+	if (n > 0) return (size_t)n;
+	message = gzerror(input->gz, &code);
+	if (code != Z_OK && code != Z_STREAM_END)
+		snprintf(why, 256, "%s", code == Z_ERRNO ? strerror(errno) : code == Z_BUF_ERROR ? "the gzip file is cut short" : message);
+	input->ended = true;
+	return 0;
+}
+
+/* Reads until there is a whole line, or as much as a line may have: bytes in the room. */
+static size_t fill(struct input *input, char *room, char why[256])
+{
+	size_t have = input->rest_len, n;
+	const char *newline;
+
+	memcpy(room, input->rest, have);
+	input->rest_len = 0;
+	while (!input->ended) {
+		n = read_some(input, room + have, why);
+		newline = memchr(room + have, '\n', n);
+		if (input->skipping) {
+			if (!newline) continue;
+			have = n - (size_t)(newline + 1 - room);
+			memmove(room, newline + 1, have);
+			input->skipping = false;
+			newline = memchr(room, '\n', have);
+		} else {
+			have += n;
+		}
+		if (newline || have >= LOG_LINE_MAX) break;
+	}
+	return have;
+}
+
+bool input_next(struct input *input, struct chunk *chunk, char why[256])
+{
+	size_t have, whole;
+	const char *last;
+
+	if (!chunk->room) chunk->room = must(malloc(CHUNK_ROOM));
+	have = fill(input, chunk->room, why);
+	last = have ? memrchr(chunk->room, '\n', have) : NULL;
+	whole = last ? (size_t)(last + 1 - chunk->room) : 0;
+	chunk->cut = false;
+	if (have - whole >= LOG_LINE_MAX) {
+		/* The line goes on: its beginning is given as a line, what follows is passed over. */
+		whole += LOG_LINE_MAX;
+		chunk->room[whole++] = '\n';
+		input->skipping = true;
+	} else if (input->ended && !*why && have > whole) {
+		chunk->cut = true;
+		whole = have;
+	} else {
+		input->rest_len = have - whole;
+		memcpy(input->rest, chunk->room + whole, input->rest_len);
+	}
+	chunk->text = slice_make(chunk->room, whole);
+	memset(chunk->room + whole, 0, CHUNK_SLACK);
+	return whole > 0;
 }

@@ -1,17 +1,18 @@
-/* Files, pipes and gzip: any of them to physical lines of bounded length. */
+/* Files, pipes and gzip: any of them to chunks of whole physical lines, in bounded memory. */
 #ifndef LOGAUDIT_INPUT_H
 #define LOGAUDIT_INPUT_H
 
-#include "../conf/slice.h"
+#include "chunk.h"
 
-enum input_trouble { INPUT_none, INPUT_too_long, INPUT_no_newline };
+struct input;
 
-/* Takes one physical line without its newline, number from 1. With INPUT_too_long, text is its first bytes. False: read no
- * further. The text holds during the call. */
-typedef bool input_line_fn(void *arg, struct slice text, uint64_t number, enum input_trouble trouble);
-
-/* Reads a file ("-": standard input), gzip or not, to its end. False, with the reason in why, when it cannot be opened, when
- * reading fails, or when a gzip file is cut short or damaged; the lines before that have been given. */
-bool input_read(const char *path, input_line_fn *fn, void *arg, char why[256]);
+/* Opens a file ("-": standard input), gzip (also several members in one file) or not. NULL, with the reason in why, when it cannot
+ * be read; a directory cannot. */
+struct input *input_open(const char *path, char why[256]);
+/* Reads the next lines into the chunk's room and sets its text; of a line that is too long, its first LOG_LINE_MAX bytes. False at
+ * the end; then why is empty, or says why there is no more: reading failed, or a gzip file is cut short or damaged. */
+bool input_next(struct input *input, struct chunk *chunk, char why[256]);
+/* NULL is fine; leaves NULL. */
+void input_close(struct input **input);
 
 #endif

@@ -17,7 +17,15 @@ void line_parser_release(struct line_parser *parser)
 
 void line_parser_restart(struct line_parser *parser)
 {
-	parser->columns.valid = false;
+	parser->state = (struct line_state){ 0 };
+}
+
+bool line_state_same(const struct line_state *a, const struct line_state *b)
+{
+	const struct columns *x = &a->columns, *y = &b->columns;
+
+	if (!x->valid || !y->valid) return x->valid == y->valid;
+	return x->count == y->count && memcmp(x->field, y->field, x->count * sizeof(*x->field)) == 0;
 }
 
 static int field_find(struct slice name)
@@ -84,7 +92,7 @@ static bool take_record(const struct columns *columns, const struct slice *field
 static enum line_kind parse_fields(struct line_parser *parser, struct slice text, struct logline *ret_line, enum reject *ret_reject, struct slice *ret_column)
 {
 	struct slice fields[FIELDS_MAX];
-	struct columns *columns = &parser->columns;
+	struct columns *columns = &parser->state.columns;
 	size_t count = 0;
 	enum reject why;
 	enum log_field bad = LOG_FIELD_rec;
@@ -101,16 +109,15 @@ static enum line_kind parse_fields(struct line_parser *parser, struct slice text
 enum line_kind line_parse_within(struct line_parser *parser, struct slice text, const char *limit, struct logline *ret_line, enum reject *ret_reject,
 	struct slice *ret_column)
 {
-	const struct columns *columns = &parser->columns;
+	const struct columns *columns = &parser->state.columns;
 	struct marks *marks = &parser->marks;
 
 	if (text.len && text.ptr[text.len - 1] == '\r') text.len--;
 	/* A header line fails here, since its first column is no kind of record. */
-	if (columns->valid && scan(text, marks) == SCAN_plain && marks->count == columns->count && (columns->all_in_order
+	parser->plain = columns->valid && scan(text, marks) == SCAN_plain && marks->count == columns->count && (columns->all_in_order
 			? take_in_order(&parser->words, marks, text.ptr, limit, ret_line)
-			: take_by_columns(&parser->words, marks, columns->field, text.ptr, limit, ret_line)))
-		return LINE_record;
-	return parse_fields(parser, text, ret_line, ret_reject, ret_column);
+			: take_by_columns(&parser->words, marks, columns->field, text.ptr, limit, ret_line));
+	return parser->plain ? LINE_record : parse_fields(parser, text, ret_line, ret_reject, ret_column);
 }
 
 enum line_kind line_parse(struct line_parser *parser, struct slice text, struct logline *ret_line, enum reject *ret_reject, struct slice *ret_column)

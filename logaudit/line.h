@@ -16,7 +16,17 @@ struct columns {
 
 enum line_kind { LINE_record, LINE_header, LINE_rejected, LINE_newer /* header of a newer schema: read no further */ };
 
-struct line_parser { struct splitter *splitter; struct columns columns; struct words words; struct marks marks; };
+/* What lines that came before say of those to come: all that makes one parser go on where another one stopped. */
+struct line_state { struct columns columns; };
+bool line_state_same(const struct line_state *a, const struct line_state *b);
+
+struct line_parser {
+	struct line_state state;
+	bool plain;                      /* all texts of the last record lie in the text that was given */
+	struct splitter *splitter;
+	struct words words;
+	struct marks marks;
+};
 
 void line_parser_init(struct line_parser *parser);
 void line_parser_release(struct line_parser *parser);

@@ -3,6 +3,7 @@
 #define LOGAUDIT_RULE_H
 
 #include "../conf/logline.h"
+#include "facts.h"
 #include "finding.h"
 
 /* A rule that reads lines has a state of its own, zeroed before init. Only records whose header has the rule's columns
@@ -28,6 +29,7 @@ enum rule_id {
 	RULE_COUNT };
 
 extern const struct rule rules[RULE_COUNT];
+extern const uint32_t rule_concerns[RULE_COUNT];    /* traits, of which a line must have one; 0: all lines (tbl/concerns.h) */
 
 #define RULE(symbol, id, severity, columns, doc, cause, cure) extern const struct rule_ops rule_##symbol;
 #include "tbl/rules.h"

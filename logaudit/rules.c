@@ -11,6 +11,12 @@ const struct rule rules[RULE_COUNT] = {
 #undef RULE
 };
 
+const uint32_t rule_concerns[RULE_COUNT] = {
+#define CONCERN(rule, traits) [RULE_##rule] = traits,
+#include "tbl/concerns.h"
+#undef CONCERN
+};
+
 bool cache_control_has(struct slice value, struct slice directive)
 {
 	while (value.len) {

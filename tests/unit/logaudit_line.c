@@ -137,12 +137,12 @@ static void what_was_written_is_what_is_parsed(void **state)
 	(void)state;
 	line_parser_init(&parser);
 	assert_int_equal(line_parse(&parser, slice_make(out, logline_write_header(out) - 1), &got, &why, &column), LINE_header);
-	assert_true(parser.columns.all_in_order);
+	assert_true(parser.state.columns.all_in_order);
 	for (int round = 0; round < 20000; round++) {
 		random_logline(&r, &want);
 		size_t len = logline_write(&want, out) - 1;
 		/* The way through the columns by name must give the same. */
-		parser.columns.all_in_order = round & 1;
+		parser.state.columns.all_in_order = round & 1;
 		if (line_parse(&parser, slice_make(page_put(page, out, len), len), &got, &why, &column) != LINE_record)
 			fail_msg("round %d: %s %.*s: %.*s", round, reject_rows[why].name, SLICE_ARG(column), (int)len, out);
 		const char *name = logline_difference(&want, &got);

@@ -1,0 +1,159 @@
+/* Chunks: lines to records, header lines and rejects. */
+#include "../conf/check.h"
+#include "chunk.h"
+
+/* Texts that would not outlive their line: blocks that do not move. */
+enum { TEXTS_BLOCK = 64 * 1024 };
+struct texts { struct texts *next; size_t used; char bytes[TEXTS_BLOCK]; };
+
+void chunk_init(struct chunk *chunk)
+{
+	*chunk = (struct chunk){ 0 };
+}
+
+static void texts_release(struct chunk *chunk)
+{
+	while (chunk->texts) {
+		struct texts *next = chunk->texts->next;
+		free(chunk->texts);
+		chunk->texts = next;
+	}
+}
+
+void chunk_release(struct chunk *chunk)
+{
+	texts_release(chunk);
+	free(chunk->room);
+	free(chunk->lines);
+	free(chunk->turns);
+	*chunk = (struct chunk){ 0 };
+}
+
+static void chunk_empty(struct chunk *chunk)
+{
+	chunk->count = chunk->turn_count = 0;
+	chunk->numbers = 0;
+	chunk->newer = false;
+	for (int i = 0; i < REJECT_COUNT; i++) chunk->rejects[i].count = 0;
+	texts_release(chunk);
+}
+
+/* ---- texts ---- */
+
+static struct slice texts_keep(struct chunk *chunk, struct slice text, struct slice within)
+{
+	struct texts *texts = chunk->texts;
+
+	if (!text.len || (text.ptr >= within.ptr && text.ptr + text.len <= within.ptr + within.len)) return text;
+	if (!texts || TEXTS_BLOCK - texts->used < text.len) {
+		CHECK(text.len <= TEXTS_BLOCK);
+		texts = must(malloc(sizeof(*texts)));
+		texts->next = chunk->texts;
+		texts->used = 0;
+		chunk->texts = texts;
+	}
+	memcpy(texts->bytes + texts->used, text.ptr, text.len);
+	texts->used += text.len;
+	return slice_make(texts->bytes + texts->used - text.len, text.len);
+}
+
+#define KEEP_WORD(name) line->name = texts_keep(chunk, line->name, within);
+#define KEEP_STR KEEP_WORD
+#define KEEP_U64(name)
+#define KEEP_I64(name)
+#define KEEP_BOOL(name)
+#define KEEP_HEX64(name)
+#define KEEP_RECORD(name)
+#define KEEP_VERDICT(name)
+#define KEEP_TIER(name)
+#define KEEP_NOSTORE(name)
+#define KEEP_END(name)
+#define KEEP_REFUSAL(name)
+#define KEEP_FOUND(name)
+
+/* What the parser made of the line must outlive the parser's next one. */
+static void line_keep(struct chunk *chunk, struct logline *line, struct slice within)
+{
+#define LOG_FIELD(name, KIND, doc) KEEP_##KIND(name)
+#include "../conf/tbl/log_fields.h"
+#undef LOG_FIELD
+}
+
+/* ---- lines ---- */
+
+static struct parsed *line_room(struct chunk *chunk)
+{
+	if (chunk->count == chunk->cap) {
+		chunk->cap = chunk->cap ? 2 * chunk->cap : 64;
+		chunk->lines = must(realloc(chunk->lines, chunk->cap * sizeof(*chunk->lines)));
+	}
+	return &chunk->lines[chunk->count];
+}
+
+static void take_turn(struct chunk *chunk, const struct columns *columns)
+{
+	if (chunk->turn_count == chunk->turn_cap) {
+		chunk->turn_cap = chunk->turn_cap ? 2 * chunk->turn_cap : 4;
+		chunk->turns = must(realloc(chunk->turns, chunk->turn_cap * sizeof(*chunk->turns)));
+	}
+	chunk->turns[chunk->turn_count++] = (struct turn){ .at = chunk->count, .number = chunk->numbers, .columns = *columns };
+}
+
+static void take_reject(struct chunk *chunk, enum reject why, struct slice detail, struct slice within)
+{
+	struct chunk_rejects *r = &chunk->rejects[why];
+
+	if (r->count < EVIDENCE_MAX) r->numbers[r->count] = chunk->numbers;
+	if (r->count == 0) r->example = slice_make(NULL, 0);
+	if (!r->example.len && detail.len) r->example = texts_keep(chunk, detail, within);
+	r->count++;
+}
+
+/* False: read no further. */
+static bool take_line(struct chunk *chunk, struct line_parser *parser, struct slice text, const char *limit, enum reject trouble)
+{
+	struct slice column = { NULL, 0 };
+	enum reject why = trouble;
+	struct parsed *parsed = line_room(chunk);
+	enum line_kind kind = LINE_rejected;
+
+	if (trouble == REJECT_none) kind = line_parse_within(parser, text, limit, &parsed->line, &why, &column);
+	switch (kind) {
+	case LINE_record:
+		if (!parser->plain) line_keep(chunk, &parsed->line, text);
+		facts_find(&parsed->line, &parsed->facts);
+		parsed->number = chunk->numbers;
+		chunk->count++;
+		break;
+	case LINE_header: take_turn(chunk, &parser->state.columns); break;
+	case LINE_rejected: take_reject(chunk, why, column, text); break;
+	case LINE_newer: chunk->newer = true; break;
+	}
+	chunk->numbers++;
+	return kind != LINE_newer;
+}
+
+void chunk_parse(struct chunk *chunk, struct line_parser *parser, const char *limit)
+{
+	const char *at = chunk->text.ptr, *end = at + chunk->text.len;
+	bool more = at != end;
+
+	chunk_empty(chunk);
+	chunk->before = parser->state;
+	while (more) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		struct slice text = slice_make(at, (size_t)((newline ? newline : end) - at));
+		enum reject trouble = text.len >= LOG_LINE_MAX ? REJECT_too_long : newline || !chunk->cut ? REJECT_none : REJECT_no_newline;
+		at = text.ptr + text.len + (newline != NULL);
+		more = take_line(chunk, parser, text, limit, trouble) && at != end;
+	}
+	chunk->after = parser->state;
+}
+
+void chunk_parse_one(struct chunk *chunk, struct line_parser *parser, struct slice text, enum reject trouble)
+{
+	chunk_empty(chunk);
+	chunk->before = parser->state;
+	take_line(chunk, parser, text, text.ptr + text.len, trouble);
+	chunk->after = parser->state;
+}

@@ -1,0 +1,38 @@
+/* What several rules and tables want to know of a line, made once: hashes of its names, and traits by which rules are spared
+ * lines that are none of their business. */
+#ifndef LOGAUDIT_FACTS_H
+#define LOGAUDIT_FACTS_H
+
+#include "../conf/logline.h"
+
+enum trait {
+	TRAIT_note      = 1 << 0,        /* no request */
+	TRAIT_store     = 1 << 1,        /* served from the store or from another request's fetch */
+	TRAIT_stale     = 1 << 2,
+	TRAIT_origin    = 1 << 3,        /* an origin was asked */
+	TRAIT_fetched   = 1 << 4,        /* a miss, or confirmed, as it says */
+	TRAIT_stored    = 1 << 5,
+	TRAIT_unstored  = 1 << 6,        /* there is a reason why it was not stored */
+	TRAIT_user      = 1 << 7,        /* with Authorization or a login cookie */
+	TRAIT_public    = 1 << 8,
+	TRAIT_setcookie = 1 << 9,
+	TRAIT_variant   = 1 << 10,
+	TRAIT_request   = 1 << 12,       /* every line is a request or a note */
+	TRAIT_ended     = 1 << 11,       /* other than complete, or refused */
+};
+
+/* Hashes: host as line_host() has it; url: host and target; page: key and variant. */
+struct facts { uint64_t node, host, url, client, volume, page; uint32_t traits; };
+
+/* A line as rules and tables get it: they may ask for its facts. number: of the physical line, counted from the chunk's first, 0. */
+struct parsed { struct logline line; struct facts facts; uint32_t number; };
+
+void facts_find(const struct logline *line, struct facts *ret_facts);
+
+/* line: the one that a rule or a table was given (a member of a struct parsed). */
+static inline const struct facts *line_facts(const struct logline *line)
+{
+	return &((const struct parsed *)(const void *)line)->facts;
+}
+
+#endif
