@@ -27,6 +27,6 @@ void facts_find(const struct logline *l, struct facts *ret_facts)
 	uint64_t host = recent_text(line_host(l), 0);
 
 	*ret_facts = (struct facts){ .node = recent_text(l->node, 0), .host = host, .url = recent_text(l->target, host),
-		.client = recent_text(l->client, 0), .volume = recent_text(l->volume, 0), .page = recent_pair(l->key, l->variant),
+		.client = recent_text(l->client, 0), .volume = recent_text(line_volume(l), 0), .page = recent_pair(l->key, l->variant),
 		.traits = traits_of(l) };
 }

@@ -21,7 +21,7 @@ enum trait {
 	TRAIT_ended     = 1 << 11,       /* other than complete, or refused */
 };
 
-/* Hashes: host as line_host() has it; url: host and target; page: key and variant. */
+/* Hashes: host and volume as line_host() and line_volume() have them; url: host and target; page: key and variant. */
 struct facts { uint64_t node, host, url, client, volume, page; uint32_t traits; };
 
 /* A line as rules and tables get it: they may ask for its facts. number: of the physical line, counted from the chunk's first, 0. */

@@ -1,7 +1,9 @@
 /* Open addressing with linear probing; never more than two thirds full. */
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "map.h"
+#include "recent.h"
 
 void map_init(struct map *map, size_t value_size, size_t limit)
 {
@@ -42,7 +44,13 @@ static size_t map_slot(const struct map *map, struct slice key, uint64_t hash)
 	return at;
 }
 
-static void *map_add(struct map *map, struct slice key, uint64_t hash)
+uint64_t map_hash(struct slice key)
+{
+	return recent_text(key, 0);
+}
+
+/* A new entry: the key's text is to be filled in. */
+static struct map_entry *map_add(struct map *map, size_t len, uint64_t hash)
 {
 	struct map_entry *entry;
 
@@ -52,30 +60,74 @@ static void *map_add(struct map *map, struct slice key, uint64_t hash)
 		map->values = must(realloc(map->values, map->cap * map->value_size));
 	}
 	entry = &map->entries[map->count];
-	*entry = (struct map_entry){ must(malloc(key.len + 1)), key.len, hash };
-	if (key.len) memcpy(entry->key, key.ptr, key.len);
-	entry->key[key.len] = 0;
+	*entry = (struct map_entry){ must(malloc(len + 1)), len, hash };
+	entry->key[len] = 0;
 	memset(map_value(map, map->count), 0, map->value_size);
 	map->count++;
+	return entry;
+}
+
+static void map_make_room(struct map *map)
+{
+	if (map->count * 3 >= map->slot_count * 2) map_rehash(map, map->slot_count ? 2 * map->slot_count : 16);
+}
+
+/* Whoever comes when the map is full. */
+static void *map_others(struct map *map)
+{
+	struct slice key = SLICE("(others)");
+	uint64_t hash = map_hash(key);
+	size_t at = map_slot(map, key, hash);
+
+	if (!map->slots[at]) {
+		map->slots[at] = (uint32_t)(map->count + 1);
+		memcpy(map_add(map, key.len, hash)->key, key.ptr, key.len);
+	}
+	return map_value(map, map->slots[at] - 1);
+}
+
+void *map_get_hashed(struct map *map, struct slice key, uint64_t hash)
+{
+	size_t at;
+
+	map_make_room(map);
+	at = map_slot(map, key, hash);
+	if (map->slots[at]) return map_value(map, map->slots[at] - 1);
+	if (map->count + 1 >= map->limit) return map_others(map);
+	map->slots[at] = (uint32_t)(map->count + 1);
+	struct map_entry *entry = map_add(map, key.len, hash);
+	if (key.len) memcpy(entry->key, key.ptr, key.len);
 	return map_value(map, map->count - 1);
 }
 
 void *map_get(struct map *map, struct slice key)
 {
-	uint64_t hash = XXH3_64bits(key.len ? key.ptr : "", key.len);
+	return map_get_hashed(map, key, map_hash(key));
+}
+
+static bool is_pair(struct slice key, struct slice a, struct slice b)
+{
+	return key.len == a.len + 1 + b.len && slice_eq(slice_make(key.ptr, a.len), a) && key.ptr[a.len] == ' '
+		&& slice_eq(slice_make(key.ptr + a.len + 1, b.len), b);
+}
+
+void *map_get_pair(struct map *map, struct slice a, struct slice b, uint64_t hash_a, uint64_t hash_b)
+{
+	uint64_t hash = recent_pair(hash_a, hash_b);
 	size_t at;
 
-	if (map->count * 3 >= map->slot_count * 2) map_rehash(map, map->slot_count ? 2 * map->slot_count : 16);
-	at = map_slot(map, key, hash);
-	if (map->slots[at]) return map_value(map, map->slots[at] - 1);
-	if (map->count + 1 >= map->limit) {
-		key = SLICE("(others)");
-		hash = XXH3_64bits(key.ptr, key.len);
-		at = map_slot(map, key, hash);
-		if (map->slots[at]) return map_value(map, map->slots[at] - 1);
+	map_make_room(map);
+	for (at = hash & (map->slot_count - 1); map->slots[at]; at = (at + 1) & (map->slot_count - 1)) {
+		size_t i = map->slots[at] - 1;
+		if (map->entries[i].hash == hash && is_pair(map_key(map, i), a, b)) return map_value(map, i);
 	}
+	if (map->count + 1 >= map->limit) return map_others(map);
 	map->slots[at] = (uint32_t)(map->count + 1);
-	return map_add(map, key, hash);
+	struct map_entry *entry = map_add(map, a.len + 1 + b.len, hash);
+	if (a.len) memcpy(entry->key, a.ptr, a.len);
+	entry->key[a.len] = ' ';
+	if (b.len) memcpy(entry->key + a.len + 1, b.ptr, b.len);
+	return map_value(map, map->count - 1);
 }
 
 void *map_find(const struct map *map, struct slice key)
@@ -83,7 +135,7 @@ void *map_find(const struct map *map, struct slice key)
 	size_t at;
 
 	if (map->slot_count == 0) return NULL;
-	at = map_slot(map, key, XXH3_64bits(key.len ? key.ptr : "", key.len));
+	at = map_slot(map, key, map_hash(key));
 	return map->slots[at] ? map_value(map, map->slots[at] - 1) : NULL;
 }
 

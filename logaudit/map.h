@@ -20,6 +20,11 @@ struct map {
 void map_init(struct map *map, size_t value_size, size_t limit);
 /* The value of the key; zeroed when it is new. The pointer holds until the next map_get. */
 void *map_get(struct map *map, struct slice key);
+/* The same for who knows the key's hash, map_hash(key), already. */
+void *map_get_hashed(struct map *map, struct slice key, uint64_t hash);
+/* The key "a b" (both names and a blank between them), by a hash of the two hashes. A map has keys of one kind only. */
+void *map_get_pair(struct map *map, struct slice a, struct slice b, uint64_t hash_a, uint64_t hash_b);
+uint64_t map_hash(struct slice key);
 void *map_find(const struct map *map, struct slice key);         /* NULL when there is none */
 struct slice map_key(const struct map *map, size_t i);
 void *map_value(const struct map *map, size_t i);

@@ -5,6 +5,7 @@
 #include "../conf/logline.h"
 #include "facts.h"
 #include "finding.h"
+#include "map.h"
 
 /* A rule that reads lines has a state of its own, zeroed before init. Only records whose header has the rule's columns
  * come to `line`. `finish` adds what it found and releases what the state holds. */
@@ -49,6 +50,18 @@ static inline struct slice line_host(const struct logline *line)
 	return line->host.len ? line->host : SLICE("(no host)");
 }
 
+/* The volume for people: "none" when none is bound. */
+static inline struct slice line_volume(const struct logline *line)
+{
+	return line->volume.len ? line->volume : SLICE("none");
+}
+
+/* The value of the line's host in a map of hosts. */
+static inline void *host_value(struct map *hosts, const struct logline *line)
+{
+	return map_get_hashed(hosts, line_host(line), line_facts(line)->host);
+}
+
 /* proxyd writes `none` when no volume is bound. */
 static inline bool line_has_volume(const struct logline *line)
 {
@@ -77,7 +90,6 @@ void spread_add(struct spread *spread, const struct logline *line, struct place 
 static inline bool spread_lasts(const struct spread *spread) { return spread->count == SPREAD_MINUTES; }
 
 /* Finishes a map of subjects whose values begin with a struct group: one finding a subject. */
-struct map;
 void rule_report_groups(struct map *subjects, const struct rule *rule, struct findings *out);
 
 #endif

@@ -12,7 +12,7 @@ enum { PAGES_MAX = 1 << 14 };
 struct page { uint64_t client; };        /* who asked for what is stored; 0: nobody in particular */
 struct early { uint64_t client, end_us; struct place at; };
 struct host { struct group group; uint64_t clients; };
-struct state { struct recent pages, earlier, clients; struct map hosts; };
+struct state { struct recent pages, earlier, clients; struct map hosts; bool any; };   /* any: something is in pages */
 
 static void init(void *state)
 {
@@ -26,8 +26,8 @@ static void init(void *state)
 
 static void shared(struct state *s, const struct logline *l, uint64_t client, struct place at)
 {
-	struct host *host = map_get(&s->hosts, line_host(l));
-	uint8_t *seen = recent_get(&s->clients, recent_text(line_host(l), client));
+	struct host *host = host_value(&s->hosts, l);
+	uint8_t *seen = recent_get(&s->clients, recent_pair(line_facts(l)->host, client));
 
 	host->clients += !*seen;
 	*seen = 1;
@@ -41,14 +41,16 @@ static void line(void *state, const struct logline *l, struct place at)
 	uint64_t id, client;
 
 	if (l->rec != REC_req || !(served || l->stored)) return;
-	id = recent_pair(l->key, l->variant);
-	client = recent_text(l->client, 1) | 1;
+	if (!s->any && l->cache != VERDICT_collapsed && (!l->stored || line_may_be_shared(l))) return;
+	id = line_facts(l)->page;
+	client = line_facts(l)->client | 1;
 	if (l->stored && line_may_be_shared(l)) {
 		struct page *page = recent_find(&s->pages, id);
 		if (page) page->client = 0;
 	} else if (l->stored && !served) {
 		struct early *early = recent_find(&s->earlier, id);
 		((struct page *)recent_get(&s->pages, id))->client = client;
+		s->any = true;
 		if (early && early->client && early->client != client && early->end_us >= l->t_us) shared(s, l, early->client, early->at);
 	} else {
 		const struct page *page = recent_find(&s->pages, id);

@@ -48,11 +48,11 @@ static void line(void *state, const struct logline *l, struct place at)
 	if (l->rec != REC_req || !(served || l->stored)) return;
 	allowed = line_may_be_shared(l);
 	if (l->stored) {
-		if (allowed) bloom_add(&s->anyones, recent_pair(l->key, l->variant));
+		if (allowed) bloom_add(&s->anyones, line_facts(l)->page);
 		else keys_get(&s->users, l->key, l->variant, &is_new);
 	}
 	if (allowed) return;
-	struct host *host = map_get(&s->hosts, line_host(l));
+	struct host *host = host_value(&s->hosts, l);
 	if (l->stored || l->req_login) group_add(&host->wrong, at);
 	else keep_hit(s, l, host, at);
 }

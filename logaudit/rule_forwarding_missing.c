@@ -14,7 +14,7 @@ static void init(void *state)
 static void line(void *state, const struct logline *l, struct place at)
 {
 	if (l->rec == REC_req && l->origin_status > 0 && l->origin_tries && !l->fwd_sent)
-		group_add(map_get(&((struct state *)state)->hosts, line_host(l)), at);
+		group_add(host_value(&((struct state *)state)->hosts, l), at);
 }
 
 static void finish(void *state, const struct rule *rule, struct findings *out)

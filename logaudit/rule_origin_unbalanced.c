@@ -24,7 +24,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	unsigned i = 0;
 
 	if (l->rec != REC_req || !l->origin_tries || l->origin_first_us < 0 || !l->origin.len || l->origin.len >= ADDRESS_MAX) return;
-	host = map_get(&((struct state *)state)->hosts, line_host(l));
+	host = host_value(&((struct state *)state)->hosts, l);
 	while (i < host->count && !slice_eq(slice_str(host->servers[i].name), l->origin)) i++;
 	if (i == SERVERS_MAX) return;
 	server = &host->servers[i];

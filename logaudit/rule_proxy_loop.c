@@ -20,7 +20,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	struct host *host;
 
 	if (l->rec != REC_req || !(l->refusal == REFUSAL_proxy_loop || l->end == END_loop)) return;
-	host = map_get(&((struct state *)state)->hosts, line_host(l));
+	host = host_value(&((struct state *)state)->hosts, l);
 	group_add(&host->group, at);
 	host->hops += l->hops;
 	if (l->hops > host->depth) host->depth = l->hops;

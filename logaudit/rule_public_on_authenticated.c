@@ -1,9 +1,6 @@
 /* public-on-authenticated: an answer meant for one user that every shared cache may keep. A page that anonymous requests
  * get as well (a style sheet that a logged-in browser loads, too) is meant for everybody: which pages those are is known
  * once all lines are read. */
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "map.h"
 #include "rule.h"
 #include "bloom.h"
@@ -24,14 +21,9 @@ static void init(void *state)
 	bloom_init(&((struct state *)state)->for_all);
 }
 
-static uint64_t page_of(const struct logline *l)
-{
-	return XXH3_64bits_withSeed(l->target.ptr, l->target.len, XXH3_64bits(l->host.ptr, l->host.len));
-}
-
 static void doubt_add(struct state *s, const struct logline *l, struct place at)
 {
-	struct group *host = map_get(&s->hosts, line_host(l));
+	struct group *host = host_value(&s->hosts, l);
 
 	if (s->count == DOUBTS_MAX) {
 		group_add(host, at);
@@ -41,7 +33,7 @@ static void doubt_add(struct state *s, const struct logline *l, struct place at)
 		s->cap = s->cap ? 2 * s->cap : 64;
 		s->doubts = must(realloc(s->doubts, s->cap * sizeof(*s->doubts)));
 	}
-	s->doubts[s->count++] = (struct doubt){ page_of(l), (size_t)((char *)host - s->hosts.values) / sizeof(*host), at };
+	s->doubts[s->count++] = (struct doubt){ line_facts(l)->url, (size_t)((char *)host - s->hosts.values) / sizeof(*host), at };
 }
 
 static void line(void *state, const struct logline *l, struct place at)
@@ -53,7 +45,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	if (l->req_auth || l->req_login) {
 		doubt_add(s, l, at);
 	} else if ((l->status >= 200 && l->status < 300) || l->status == 304) {
-		bloom_add(&s->for_all, page_of(l));
+		bloom_add(&s->for_all, line_facts(l)->url);
 	}
 }
 

@@ -27,7 +27,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	struct refused *refused;
 
 	if (l->rec != REC_req) return;
-	client = recent_get(&s->clients, recent_text(l->client, 0));
+	client = recent_get(&s->clients, line_facts(l)->client);
 	if (l->t_us / 1000000 > client->second) *client = (struct client){ .second = l->t_us / 1000000 };
 	if (++client->count <= RATE) return;
 	refused = map_get(&s->refused, l->client);

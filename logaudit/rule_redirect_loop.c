@@ -14,7 +14,7 @@ enum { CHAINS_MAX = 1 << 14, LINKS_MIN = 10, CLIENTS_MIN = 3 };
 
 struct chain { uint32_t links; bool by_scheme; uint64_t end_us; };
 struct loop { struct group group; uint64_t clients, last_client; bool by_scheme; };
-struct state { struct recent chains; struct map loops; };
+struct state { struct recent chains; struct map loops; bool any; };      /* any: something is in chains */
 
 static void init(void *state)
 {
@@ -41,7 +41,7 @@ static bool location_parse(const struct logline *l, struct slice *ret_host, stru
 	*ret_scheme = strip(&rest, SLICE("https://")) ? SLICE("https") : strip(&rest, SLICE("http://")) ? SLICE("http") : l->scheme;
 	if (rest.ptr == l->location.ptr) {
 		if (!rest.len || rest.ptr[0] != '/' || (rest.len > 1 && rest.ptr[1] == '/')) return false;
-		*ret_host = l->host;
+		*ret_host = line_host(l);
 		*ret_target = rest;
 		return true;
 	}
@@ -51,9 +51,9 @@ static bool location_parse(const struct logline *l, struct slice *ret_host, stru
 	return true;
 }
 
-static uint64_t place_of(const struct logline *l, struct slice host, struct slice target)
+static uint64_t place_of(const struct logline *l, uint64_t url)
 {
-	return recent_text(target, recent_text(host, recent_text(l->client, 0)));
+	return recent_pair(line_facts(l)->client, url);
 }
 
 static void line(void *state, const struct logline *l, struct place at)
@@ -64,20 +64,22 @@ static void line(void *state, const struct logline *l, struct place at)
 	struct chain now = { 0 }, *before;
 	char name[NAME_PAIR_MAX];
 
-	if (l->rec != REC_req || !redirects || !location_parse(l, &host, &target, &scheme)) {
-		before = l->rec == REC_req ? recent_find(&s->chains, place_of(l, l->host, l->target)) : NULL;
+	if (l->rec != REC_req || (!redirects && !s->any)) return;
+	if (!redirects || !location_parse(l, &host, &target, &scheme)) {
+		before = recent_find(&s->chains, place_of(l, line_facts(l)->url));
 		if (before) before->links = 0;
 		return;
 	}
-	before = recent_find(&s->chains, place_of(l, l->host, l->target));
+	before = recent_find(&s->chains, place_of(l, line_facts(l)->url));
 	if (before && before->links && l->t_us <= before->end_us + PAUSE_US && l->t_us + PAUSE_US >= before->end_us) now = *before;
 	now.links++;
 	now.by_scheme |= !slice_eq(scheme, l->scheme);
 	now.end_us = l->t_us + l->total_us;
-	*(struct chain *)recent_get(&s->chains, place_of(l, host, target)) = now;
+	*(struct chain *)recent_get(&s->chains, place_of(l, recent_text(target, recent_text(host, 0)))) = now;
+	s->any = true;
 	if (now.links < LINKS_MIN) return;
 	struct loop *loop = map_get(&s->loops, name_pair(name, line_host(l), l->target));
-	uint64_t client = recent_text(l->client, 1);
+	uint64_t client = line_facts(l)->client;
 	loop->clients += client != loop->last_client;
 	loop->last_client = client;
 	loop->by_scheme |= now.by_scheme;

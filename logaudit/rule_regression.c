@@ -30,13 +30,13 @@ static struct figures *figures_of(struct host *host, uint64_t run, uint64_t conf
 static void line(void *state, const struct logline *l, struct place at)
 {
 	struct state *s = state;
-	uint64_t *run = map_get(&s->nodes, l->node);
-	char name[NAME_PAIR_MAX];
+	const struct facts *facts = line_facts(l);
+	uint64_t *run = map_get_hashed(&s->nodes, l->node, facts->node);
 	struct figures *figures;
 
 	if (l->rec == REC_start) ++*run;
 	if (l->rec != REC_req || !l->config || l->refusal) return;
-	figures = figures_of(map_get(&s->hosts, name_pair(name, l->node, line_host(l))), *run, l->config);
+	figures = figures_of(map_get_pair(&s->hosts, l->node, line_host(l), facts->node, facts->host), *run, l->config);
 	if (!figures) return;
 	figures->requests++;
 	if (l->status >= 500) group_add(&figures->errors, at);

@@ -35,7 +35,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	struct host *host;
 
 	if ((l->rec != REC_req && l->rec != REC_refresh) || !l->origin_tries) return;
-	host = map_get(&((struct state *)state)->hosts, line_host(l));
+	host = host_value(&((struct state *)state)->hosts, l);
 	if (minute > host->minute) {
 		minute_judge(host);
 		host->minute = minute;

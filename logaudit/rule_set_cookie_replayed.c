@@ -2,7 +2,6 @@
  * a site that stores cookies but serves each back to the client that got it has done no harm. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <xxhash.h>
 
 #include "map.h"
 #include "rule.h"
@@ -31,7 +30,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	len = snprintf(name, sizeof(name), "%.*s cookie %016" PRIx64, SLICE_ARG(line_host(l)), l->cookie_hash ? l->cookie_hash : l->key);
 	if (len < 0 || (size_t)len >= sizeof(name)) return;
 	cookie = map_get(&s->cookies, slice_make(name, (size_t)len));
-	if (keys_get(&s->clients, XXH3_64bits(name, (size_t)len), XXH3_64bits(l->client.len ? l->client.ptr : "", l->client.len), &is_new)
+	if (keys_get(&s->clients, map_hash(slice_make(name, (size_t)len)), line_facts(l)->client, &is_new)
 			&& is_new)
 		cookie->clients++;
 	if (replayed) group_add(&cookie->replays, at);

@@ -39,7 +39,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	if (l->rec != REC_req || l->cache != VERDICT_hit_stale || l->age < 0 || l->lifetime < 0) return;
 	over = l->age - l->lifetime;
 	if (over < SLACK_S) return;
-	host = map_get(&((struct state *)state)->hosts, line_host(l));
+	host = host_value(&((struct state *)state)->hosts, l);
 	if (cache_control_has(l->resp_cc, SLICE("must-revalidate")) || cache_control_has(l->resp_cc, SLICE("proxy-revalidate"))
 			|| cache_control_has(l->resp_cc, SLICE("no-cache"))) {
 		group_add(&host->forbidden, at);

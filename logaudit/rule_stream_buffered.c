@@ -35,7 +35,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	bool here, behind;
 
 	if (l->rec != REC_req || !l->origin_tries || l->origin_first_us < 0 || l->first_us < 0 || l->total_us < LONG_US || !is_stream(l->resp_type)) return;
-	host = map_get(&((struct state *)state)->hosts, line_host(l));
+	host = host_value(&((struct state *)state)->hosts, l);
 	host->streams++;
 	here = l->first_us - l->origin_first_us - (l->connect_us > 0 ? l->connect_us : 0) >= HELD_US && l->origin_tries == 1;
 	behind = (uint64_t)l->origin_first_us >= l->total_us / 10 * 9 && l->body_out >= BODY_MIN;

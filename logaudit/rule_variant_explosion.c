@@ -29,9 +29,10 @@ static void line(void *state, const struct logline *l, struct place at)
 	char name[NAME_PAIR_MAX];
 	struct page *page;
 	struct url *url;
-	unsigned bit = (unsigned)(recent_pair(l->variant, 1) % BITS);
+	unsigned bit;
 
 	if (l->rec != REC_req || line_from_store(l) || (!l->variant && !refused)) return;
+	bit = (unsigned)(recent_pair(l->variant, 1) % BITS);
 	page = recent_get(&s->pages, l->key);
 	if (l->variant && !(page->bits[bit / 64] >> bit % 64 & 1)) {
 		page->bits[bit / 64] |= UINT64_C(1) << bit % 64;

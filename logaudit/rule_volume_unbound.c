@@ -6,7 +6,7 @@
 #include "rule.h"
 
 /* Fewer answers, or fewer requests of the node, prove nothing. */
-enum { ANSWERS_MIN = 10, REQUESTS_MIN = 10, NAME_MAX_BYTES = 2 * 256 + 16 };
+enum { ANSWERS_MIN = 10, REQUESTS_MIN = 10 };
 
 struct host { struct group unbound, off; bool has_volume; };
 struct volume { struct group records; uint64_t requests; bool bound_to_none; };
@@ -35,14 +35,7 @@ static bool is_cacheable(const struct logline *l)
 
 static struct volume *volume_of(struct state *s, const struct logline *l)
 {
-	char name[NAME_MAX_BYTES];
-	size_t len = l->node.len;
-
-	CHECK(len + 1 + l->volume.len <= sizeof(name));
-	if (len) memcpy(name, l->node.ptr, len);
-	name[len++] = ' ';
-	if (l->volume.len) memcpy(name + len, l->volume.ptr, l->volume.len);
-	return map_get(&s->volumes, slice_make(name, len + l->volume.len));
+	return map_get_pair(&s->volumes, l->node, l->volume, line_facts(l)->node, line_facts(l)->volume);
 }
 
 static void line(void *state, const struct logline *l, struct place at)
@@ -55,10 +48,10 @@ static void line(void *state, const struct logline *l, struct place at)
 		v->bound_to_none = slice_eq(l->host, SLICE("0"));
 	}
 	if (l->rec != REC_req) return;
-	++*(uint64_t *)map_get(&s->nodes, l->node);
+	++*(uint64_t *)map_get_hashed(&s->nodes, l->node, line_facts(l)->node);
 	if (line_has_volume(l)) volume_of(s, l)->requests++;
 
-	struct host *host = map_get(&s->hosts, line_host(l));
+	struct host *host = host_value(&s->hosts, l);
 	if (line_has_volume(l)) host->has_volume = true;
 	else if (is_cacheable(l)) group_add(l->nostore == NOSTORE_cache_off ? &host->off : &host->unbound, at);
 }

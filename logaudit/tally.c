@@ -1,4 +1,5 @@
 /* Counting. */
+#include "rule.h"
 #include "tally.h"
 
 void tally_init(struct tally *tally)
@@ -34,8 +35,10 @@ static void coding_add(struct tally *tally, const struct logline *l)
 
 void tally_add(struct tally *tally, const struct logline *l)
 {
+	const struct facts *facts = line_facts(l);
+
 	tally->records[l->rec]++;
-	++*(uint64_t *)map_get(&tally->nodes, l->node);
+	++*(uint64_t *)map_get_hashed(&tally->nodes, l->node, facts->node);
 	if (l->rec == REC_gap) tally->lost += l->lost;
 	if (l->rec == REC_unstored) {
 		tally->unstored += l->unstored;
@@ -43,8 +46,8 @@ void tally_add(struct tally *tally, const struct logline *l)
 	}
 	if (l->rec != REC_req) return;
 	row_add(&tally->all, l);
-	row_add(map_get(&tally->hosts, l->host.len ? l->host : SLICE("(no host)")), l);
-	row_add(map_get(&tally->volumes, l->volume.len ? l->volume : SLICE("none")), l);
+	row_add(host_value(&tally->hosts, l), l);
+	row_add(map_get_hashed(&tally->volumes, line_volume(l), facts->volume), l);
 	tally->tiers[l->tier]++;
 	tally->tier_bytes[l->tier] += l->body_out;
 	tally->nostores[l->nostore]++;

@@ -60,7 +60,7 @@ uint64_t times_percentile(const struct times *times, double share)
 
 static void cost_add(struct worth *worth, const struct logline *l)
 {
-	uint64_t page = recent_pair(recent_text(l->target, recent_text(l->host, 0)), 0);
+	uint64_t page = line_facts(l)->url;
 
 	if (!slice_eq(l->method, SLICE("GET")) || l->status < 200 || l->status >= 400) return;
 	if (!line_from_store(l) && l->nostore != NOSTORE_none && bloom_has(&worth->pages, page)) {
