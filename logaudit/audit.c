@@ -11,6 +11,9 @@
 void audit_init(struct audit *audit)
 {
 	*audit = (struct audit){ .threads = 1 };
+	names_init(&audit->names.nodes);
+	names_init(&audit->names.hosts);
+	names_init(&audit->names.volumes);
 	chunk_init(&audit->one);
 	line_parser_init(&audit->parser);
 	tally_init(&audit->tally);
@@ -94,6 +97,7 @@ bool audit_settle(struct audit *audit, struct chunk *chunk)
 	chunk->first = audit->here.line + 1;
 	chunk->rules_on = audit->rules_on;
 	audit->here.line += chunk->numbers;
+	for (size_t i = 0; i < chunk->count; i++) facts_name(&chunk->lines[i], &audit->names);
 	audit->lines_read += chunk->count;
 	audit->lines_counted += chunk->count;
 	audit->file_counted += chunk->count;
@@ -126,48 +130,44 @@ static void feed_reader(struct audit *audit, const struct chunk *chunk)
 	}
 }
 
-static void feed_tables(struct audit *audit, const struct chunk *chunk)
+static void feed_table(struct audit *audit, const struct chunk *chunk, size_t block, unsigned table)
 {
-	for (size_t i = 0; i < chunk->count; i++) tally_add(&audit->tally, &chunk->lines[i].line);
-}
-
-static void feed_worth(struct audit *audit, const struct chunk *chunk)
-{
-	for (size_t i = 0; i < chunk->count; i++) worth_add(&audit->worth, &chunk->lines[i].line);
-}
-
-static void feed_metrics(struct audit *audit, const struct chunk *chunk)
-{
-	for (size_t i = 0; i < chunk->count; i++) {
+	for (size_t i = 64 * block; i < chunk->count && i < 64 * (block + 1); i++) {
 		const struct parsed *parsed = &chunk->lines[i];
-		metrics_add(&audit->metrics, &parsed->line, chunk_place(chunk, parsed->number));
+		switch (table) {
+		case 0: tally_add(&audit->tally, &parsed->line); break;
+		case 1: worth_add(&audit->worth, &parsed->line); break;
+		case 2: metrics_add(&audit->metrics, &parsed->line, chunk_place(chunk, parsed->number)); break;
+		default: return;
+		}
 	}
 }
 
-/* Those of the lines from..to that concern the rule. */
-static void feed_lines(struct audit *audit, int rule, const struct chunk *chunk, size_t from, size_t to)
+/* Of the lines 64 * block and following, a bit each: those that concern the rule and have all its columns. */
+static uint64_t lines_of(const struct chunk *chunk, size_t block, int rule)
 {
-	const struct rule_ops *ops = rules[rule].ops;
-	uint32_t concerns = rule_concerns[rule] ? rule_concerns[rule] : UINT32_MAX;
-	void *state = audit->rule_state[rule];
+	uint64_t lines = rule_concerns[rule] ? 0 : UINT64_MAX, with_columns = 0, on = chunk->rules_on;
+	size_t from = 0, first = 64 * block, last = chunk->count < first + 64 ? chunk->count : first + 64;
 
-	for (size_t i = from; i < to; i++) {
-		const struct parsed *parsed = &chunk->lines[i];
-		if (concerns & parsed->facts.traits) ops->line(state, &parsed->line, chunk_place(chunk, parsed->number));
-	}
-}
-
-static void feed_rule(struct audit *audit, const struct chunk *chunk, int rule)
-{
-	uint64_t on = chunk->rules_on;
-	size_t from = 0;
-
-	if (!audit->rule_state[rule]) return;
+	for (uint32_t left = rule_concerns[rule]; left; left &= left - 1) lines |= chunk->traits[block].has[__builtin_ctz(left)];
 	for (size_t turn = 0; turn <= chunk->turn_count; turn++) {
-		size_t to = turn < chunk->turn_count ? chunk->turns[turn].at : chunk->count;
-		if (on >> rule & 1) feed_lines(audit, rule, chunk, from, to);
+		size_t to = turn < chunk->turn_count ? chunk->turns[turn].at : chunk->count, begin = from > first ? from : first, end = to < last ? to : last;
+		if (on >> rule & 1 && begin < end) with_columns |= UINT64_MAX >> (64 - (end - begin)) << (begin - first);
 		from = to;
 		if (turn < chunk->turn_count) on = chunk->turns[turn].rules_on;
+	}
+	return lines & with_columns;
+}
+
+static void feed_rule(struct audit *audit, const struct chunk *chunk, size_t block, int rule)
+{
+	const struct rule_ops *ops = rules[rule].ops;
+	void *state = audit->rule_state[rule];
+
+	if (!state) return;
+	for (uint64_t left = lines_of(chunk, block, rule); left; left &= left - 1) {
+		const struct parsed *parsed = &chunk->lines[64 * block + (size_t)__builtin_ctzll(left)];
+		ops->line(state, &parsed->line, chunk_place(chunk, parsed->number));
 	}
 }
 
@@ -177,13 +177,11 @@ void audit_share(struct audit *audit, const struct chunk *chunk, unsigned share)
 		if (share == 0) feed_reader(audit, chunk);
 		return;
 	}
-	switch (share) {
-	case 0: feed_tables(audit, chunk); break;
-	case 1: feed_worth(audit, chunk); break;
-	case 2: feed_metrics(audit, chunk); break;
-	default: break;
+	/* What 64 lines have to say stays in the nearest cache while all ask them. */
+	for (size_t block = 0; 64 * block < chunk->count; block++) {
+		feed_table(audit, chunk, block, share);
+		for (unsigned i = share; i < RULE_COUNT; i += AUDIT_SHARES) feed_rule(audit, chunk, block, (int)i);
 	}
-	for (unsigned i = share; i < RULE_COUNT; i += AUDIT_SHARES) feed_rule(audit, chunk, (int)i);
 }
 
 static bool take_chunk(struct audit *audit, struct chunk *chunk)
@@ -311,6 +309,9 @@ void audit_release(struct audit *audit)
 	list_release(audit->notes, audit->note_count);
 	line_parser_release(&audit->parser);
 	chunk_release(&audit->one);
+	names_release(&audit->names.nodes);
+	names_release(&audit->names.hosts);
+	names_release(&audit->names.volumes);
 	tally_release(&audit->tally);
 	worth_release(&audit->worth);
 	metrics_release(&audit->metrics);

@@ -34,6 +34,7 @@ struct audit {
 	struct audit_file *files;
 	size_t file_count;
 	struct line_parser parser;       /* knows what the lines before say of those to come */
+	struct known_names names;
 	struct chunk one;                /* of audit_line */
 	struct place here;               /* the last line that was settled */
 	/* Physical lines. lines_read = lines_counted + lines_rejected; header lines stand beside. */

@@ -25,6 +25,7 @@ void chunk_release(struct chunk *chunk)
 	texts_release(chunk);
 	free(chunk->room);
 	free(chunk->lines);
+	free(chunk->traits);
 	free(chunk->turns);
 	*chunk = (struct chunk){ 0 };
 }
@@ -86,8 +87,20 @@ static struct parsed *line_room(struct chunk *chunk)
 	if (chunk->count == chunk->cap) {
 		chunk->cap = chunk->cap ? 2 * chunk->cap : 64;
 		chunk->lines = must(realloc(chunk->lines, chunk->cap * sizeof(*chunk->lines)));
+		chunk->traits = must(realloc(chunk->traits, chunk->cap / 64 * sizeof(*chunk->traits)));
 	}
 	return &chunk->lines[chunk->count];
+}
+
+static void take_record(struct chunk *chunk, struct parsed *parsed)
+{
+	struct traits *traits = &chunk->traits[chunk->count / 64];
+
+	facts_find(&parsed->line, &parsed->facts);
+	parsed->number = chunk->numbers;
+	if (chunk->count % 64 == 0) *traits = (struct traits){ 0 };
+	for (uint32_t left = parsed->facts.traits; left; left &= left - 1) traits->has[__builtin_ctz(left)] |= UINT64_C(1) << chunk->count % 64;
+	chunk->count++;
 }
 
 static void take_turn(struct chunk *chunk, const struct columns *columns)
@@ -121,9 +134,7 @@ static bool take_line(struct chunk *chunk, struct line_parser *parser, struct sl
 	switch (kind) {
 	case LINE_record:
 		if (!parser->plain) line_keep(chunk, &parsed->line, text);
-		facts_find(&parsed->line, &parsed->facts);
-		parsed->number = chunk->numbers;
-		chunk->count++;
+		take_record(chunk, parsed);
 		break;
 	case LINE_header: take_turn(chunk, &parser->state.columns); break;
 	case LINE_rejected: take_reject(chunk, why, column, text); break;

@@ -9,6 +9,8 @@
 /* CHUNK_BYTES: read at once; the rest of a line may stand before it. CHUNK_SLACK: may be read behind the text, whatever is there. */
 enum { CHUNK_BYTES = 64 * 1024, CHUNK_SLACK = 64, CHUNK_ROOM = CHUNK_BYTES + LOG_LINE_MAX + CHUNK_SLACK };
 
+/* Of 64 lines, a bit each: which have the trait. */
+struct traits { uint64_t has[TRAIT_COUNT]; };
 /* A header line; it holds from line `at` of the chunk's records on. */
 struct turn { size_t at; uint32_t number; struct columns columns; uint64_t rules_on; };
 /* Lines that were not counted for one reason. */
@@ -20,6 +22,7 @@ struct chunk {
 	bool cut;                        /* the last one does not: the file ended */
 	/* what it is parsed into */
 	struct parsed *lines;
+	struct traits *traits;           /* beside them, 64 in one */
 	size_t count, cap;
 	struct turn *turns;
 	size_t turn_count, turn_cap;

@@ -1,13 +1,12 @@
 /* Facts of a line. */
 #include "facts.h"
-#include "recent.h"
 #include "rule.h"
 
 static uint32_t traits_of(const struct logline *l)
 {
 	uint32_t traits = 0;
 
-	traits |= l->rec != REC_req ? TRAIT_note : TRAIT_request;
+	traits |= l->rec != REC_req ? TRAIT_note : 0;
 	traits |= line_from_store(l) || l->cache == VERDICT_collapsed ? TRAIT_store : 0;
 	traits |= l->cache == VERDICT_hit_stale ? TRAIT_stale : 0;
 	traits |= l->origin_tries ? TRAIT_origin : 0;
@@ -24,9 +23,16 @@ static uint32_t traits_of(const struct logline *l)
 
 void facts_find(const struct logline *l, struct facts *ret_facts)
 {
-	uint64_t host = recent_text(line_host(l), 0);
+	*ret_facts = (struct facts){ .url = recent_text(l->target, 0), .client = recent_text(l->client, 0), .traits = traits_of(l) };
+}
 
-	*ret_facts = (struct facts){ .node = recent_text(l->node, 0), .host = host, .url = recent_text(l->target, host),
-		.client = recent_text(l->client, 0), .volume = recent_text(line_volume(l), 0), .page = recent_pair(l->key, l->variant),
-		.traits = traits_of(l) };
+void facts_name(struct parsed *parsed, struct known_names *names)
+{
+	const struct logline *l = &parsed->line;
+	struct facts *facts = &parsed->facts;
+
+	facts->node = names_get(&names->nodes, l->node);
+	facts->host = names_get(&names->hosts, line_host(l));
+	facts->volume = names_get(&names->volumes, line_volume(l));
+	facts->url = url_hash(facts->host.hash, facts->url);
 }

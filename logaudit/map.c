@@ -105,15 +105,31 @@ void *map_get(struct map *map, struct slice key)
 	return map_get_hashed(map, key, map_hash(key));
 }
 
+void *map_get_name(struct map *map, struct slice key, struct name name)
+{
+	void *value;
+
+	if (name.id < map->known_count && map->known[name.id]) return map_value(map, map->known[name.id] - 1);
+	value = map_get_hashed(map, key, name.hash);
+	if (!name.id) return value;
+	if (name.id >= map->known_count) {
+		size_t count = name.id < 16 ? 32 : 2 * (size_t)name.id;
+		map->known = must(realloc(map->known, count * sizeof(*map->known)));
+		memset(map->known + map->known_count, 0, (count - map->known_count) * sizeof(*map->known));
+		map->known_count = count;
+	}
+	map->known[name.id] = map_number_of(map, value) + 1;
+	return value;
+}
+
 static bool is_pair(struct slice key, struct slice a, struct slice b)
 {
 	return key.len == a.len + 1 + b.len && slice_eq(slice_make(key.ptr, a.len), a) && key.ptr[a.len] == ' '
 		&& slice_eq(slice_make(key.ptr + a.len + 1, b.len), b);
 }
 
-void *map_get_pair(struct map *map, struct slice a, struct slice b, uint64_t hash_a, uint64_t hash_b)
+static void *map_find_pair(struct map *map, struct slice a, struct slice b, uint64_t hash)
 {
-	uint64_t hash = recent_pair(hash_a, hash_b);
 	size_t at;
 
 	map_make_room(map);
@@ -128,6 +144,19 @@ void *map_get_pair(struct map *map, struct slice a, struct slice b, uint64_t has
 	entry->key[a.len] = ' ';
 	if (b.len) memcpy(entry->key + a.len + 1, b.ptr, b.len);
 	return map_value(map, map->count - 1);
+}
+
+void *map_get_pair(struct map *map, struct slice a, struct slice b, struct name name_a, struct name name_b)
+{
+	struct map_pair *pair;
+	void *value;
+
+	if (!map->pairs) map->pairs = must(calloc(MAP_PAIRS, sizeof(*map->pairs)));
+	pair = &map->pairs[(name_a.id * 37 + name_b.id) % MAP_PAIRS];
+	if (name_a.id && name_b.id && pair->a == name_a.id && pair->b == name_b.id) return map_value(map, pair->index);
+	value = map_find_pair(map, a, b, recent_pair(name_a.hash, name_b.hash));
+	if (name_a.id && name_b.id) *pair = (struct map_pair){ name_a.id, name_b.id, map_number_of(map, value) };
+	return value;
 }
 
 void *map_find(const struct map *map, struct slice key)
@@ -145,6 +174,8 @@ void map_release(struct map *map)
 	free(map->entries);
 	free(map->values);
 	free(map->slots);
+	free(map->known);
+	free(map->pairs);
 	*map = (struct map){ 0 };
 }
 

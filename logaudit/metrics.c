@@ -54,7 +54,7 @@ static struct metrics_part *part_of(struct metrics *metrics, size_t node, const 
 
 void metrics_add(struct metrics *metrics, const struct logline *line, struct place at)
 {
-	struct metrics_node *node = map_get_hashed(&metrics->nodes, line->node, line_facts(line)->node);
+	struct metrics_node *node = map_get_name(&metrics->nodes, line->node, line_facts(line)->node);
 	size_t index = (size_t)((char *)node - metrics->nodes.values) / sizeof(*node);
 	struct metrics_part *part;
 

@@ -59,7 +59,7 @@ static inline struct slice line_volume(const struct logline *line)
 /* The value of the line's host in a map of hosts. */
 static inline void *host_value(struct map *hosts, const struct logline *line)
 {
-	return map_get_hashed(hosts, line_host(line), line_facts(line)->host);
+	return map_get_name(hosts, line_host(line), line_facts(line)->host);
 }
 
 /* proxyd writes `none` when no volume is bound. */

@@ -27,7 +27,7 @@ static void init(void *state)
 static void shared(struct state *s, const struct logline *l, uint64_t client, struct place at)
 {
 	struct host *host = host_value(&s->hosts, l);
-	uint8_t *seen = recent_get(&s->clients, recent_pair(line_facts(l)->host, client));
+	uint8_t *seen = recent_get(&s->clients, recent_pair(line_facts(l)->host.hash, client));
 
 	host->clients += !*seen;
 	*seen = 1;
@@ -42,7 +42,7 @@ static void line(void *state, const struct logline *l, struct place at)
 
 	if (l->rec != REC_req || !(served || l->stored)) return;
 	if (!s->any && l->cache != VERDICT_collapsed && (!l->stored || line_may_be_shared(l))) return;
-	id = line_facts(l)->page;
+	id = line_page(l);
 	client = line_facts(l)->client | 1;
 	if (l->stored && line_may_be_shared(l)) {
 		struct page *page = recent_find(&s->pages, id);

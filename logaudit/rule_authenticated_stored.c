@@ -48,7 +48,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	if (l->rec != REC_req || !(served || l->stored)) return;
 	allowed = line_may_be_shared(l);
 	if (l->stored) {
-		if (allowed) bloom_add(&s->anyones, line_facts(l)->page);
+		if (allowed) bloom_add(&s->anyones, line_page(l));
 		else keys_get(&s->users, l->key, l->variant, &is_new);
 	}
 	if (allowed) return;

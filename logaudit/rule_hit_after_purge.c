@@ -30,7 +30,7 @@ static void purge_take(struct state *s, const struct logline *l)
 
 	if (text.len < 9 || memcmp(text.ptr, "url ", 4) != 0) return;
 	text = slice_make(text.ptr + 9, text.len - 9);           /* "url hard " or "url soft " */
-	((struct url *)recent_get(&s->urls, recent_text(text, line_facts(l)->node)))->purged_us = l->t_us;
+	((struct url *)recent_get(&s->urls, recent_text(text, line_facts(l)->node.hash)))->purged_us = l->t_us;
 	s->purges++;
 }
 
@@ -39,12 +39,12 @@ static uint64_t url_of(const struct logline *l)
 	char text[NAME_PAIR_MAX];
 	int len = snprintf(text, sizeof(text), "%.*s://%.*s%.*s", SLICE_ARG(l->scheme), SLICE_ARG(l->host), SLICE_ARG(l->target));
 
-	return recent_text(slice_make(text, len < (int)sizeof(text) ? (size_t)len : sizeof(text) - 1), line_facts(l)->node);
+	return recent_text(slice_make(text, len < (int)sizeof(text) ? (size_t)len : sizeof(text) - 1), line_facts(l)->node.hash);
 }
 
 static void fetch_take(struct state *s, const struct logline *l)
 {
-	struct fetch *fetch = recent_get(&s->fetches, recent_pair(line_facts(l)->node, l->key));
+	struct fetch *fetch = recent_get(&s->fetches, recent_pair(line_facts(l)->node.hash, l->key));
 
 	/* It was under way when the suspect was served: that is where it came from. */
 	if (fetch->suspect && l->t_us <= fetch->first_hit_us) *(struct group *)map_value(&s->suspects, fetch->suspect - 1) = (struct group){ 0 };
@@ -65,7 +65,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	else if (l->cache == VERDICT_hit && l->age > 0) {
 		url = recent_find(&s->urls, url_of(l));
 		if (!url || l->t_us <= url->purged_us || (uint64_t)l->age <= (l->t_us + l->total_us - url->purged_us) / 1000000 + 1) return;
-		fetch = recent_get(&s->fetches, recent_pair(line_facts(l)->node, l->key));
+		fetch = recent_get(&s->fetches, recent_pair(line_facts(l)->node.hash, l->key));
 		if (fetch->end_us >= url->purged_us) return;
 		if (!fetch->suspect) {
 			fetch->suspect = map_number(&s->suspects, name_pair(name, line_host(l), l->target)) + 1;

@@ -56,7 +56,7 @@ static void line(void *state, const struct logline *l, struct place at)
 
 	if (l->rec != REC_req || !l->stored || !l->body_hash || l->status != 200 || line_from_store(l)) return;
 	now = (struct content){ line_facts(l)->url | 1, l->body_hash };
-	page = recent_get(&s->pages, line_facts(l)->page);
+	page = recent_get(&s->pages, line_page(l));
 	if (collides(page, now)) page->collisions += page->collisions < UINT16_MAX;
 	page->returns = page->before == now.body && page->last != now.body ? (uint16_t)(page->returns + (page->returns < UINT16_MAX))
 		: page->last == now.body ? page->returns : 0;

@@ -75,7 +75,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	now.links++;
 	now.by_scheme |= !slice_eq(scheme, l->scheme);
 	now.end_us = l->t_us + l->total_us;
-	*(struct chain *)recent_get(&s->chains, place_of(l, recent_text(target, recent_text(host, 0)))) = now;
+	*(struct chain *)recent_get(&s->chains, place_of(l, url_hash(map_hash(host), map_hash(target)))) = now;
 	s->any = true;
 	if (now.links < LINKS_MIN) return;
 	struct loop *loop = map_get(&s->loops, name_pair(name, line_host(l), l->target));

@@ -31,7 +31,7 @@ static void line(void *state, const struct logline *l, struct place at)
 {
 	struct state *s = state;
 	const struct facts *facts = line_facts(l);
-	uint64_t *run = map_get_hashed(&s->nodes, l->node, facts->node);
+	uint64_t *run = map_get_name(&s->nodes, l->node, facts->node);
 	struct figures *figures;
 
 	if (l->rec == REC_start) ++*run;

@@ -52,7 +52,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	struct volume *v;
 
 	if (l->rec != REC_req || !line_has_volume(l)) return;
-	v = map_get_hashed(&s->volumes, l->volume, line_facts(l)->volume);
+	v = map_get_name(&s->volumes, l->volume, line_facts(l)->volume);
 	if (v->hits || line_from_store(l)) {
 		v->hits = 1;
 		return;

@@ -48,7 +48,7 @@ static void line(void *state, const struct logline *l, struct place at)
 		v->bound_to_none = slice_eq(l->host, SLICE("0"));
 	}
 	if (l->rec != REC_req) return;
-	++*(uint64_t *)map_get_hashed(&s->nodes, l->node, line_facts(l)->node);
+	++*(uint64_t *)map_get_name(&s->nodes, l->node, line_facts(l)->node);
 	if (line_has_volume(l)) volume_of(s, l)->requests++;
 
 	struct host *host = host_value(&s->hosts, l);

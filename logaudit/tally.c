@@ -38,7 +38,7 @@ void tally_add(struct tally *tally, const struct logline *l)
 	const struct facts *facts = line_facts(l);
 
 	tally->records[l->rec]++;
-	++*(uint64_t *)map_get_hashed(&tally->nodes, l->node, facts->node);
+	++*(uint64_t *)map_get_name(&tally->nodes, l->node, facts->node);
 	if (l->rec == REC_gap) tally->lost += l->lost;
 	if (l->rec == REC_unstored) {
 		tally->unstored += l->unstored;
@@ -47,7 +47,7 @@ void tally_add(struct tally *tally, const struct logline *l)
 	if (l->rec != REC_req) return;
 	row_add(&tally->all, l);
 	row_add(host_value(&tally->hosts, l), l);
-	row_add(map_get_hashed(&tally->volumes, line_volume(l), facts->volume), l);
+	row_add(map_get_name(&tally->volumes, line_volume(l), facts->volume), l);
 	tally->tiers[l->tier]++;
 	tally->tier_bytes[l->tier] += l->body_out;
 	tally->nostores[l->nostore]++;
