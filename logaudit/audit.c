@@ -132,6 +132,8 @@ static void feed_reader(struct audit *audit, const struct chunk *chunk)
 
 static void feed_table(struct audit *audit, const struct chunk *chunk, size_t block, unsigned table)
 {
+	if (table == 1)
+		for (size_t i = 64 * block; i < chunk->count && i < 64 * (block + 1); i++) worth_ahead(&audit->worth, &chunk->lines[i].line);
 	for (size_t i = 64 * block; i < chunk->count && i < 64 * (block + 1); i++) {
 		const struct parsed *parsed = &chunk->lines[i];
 		switch (table) {
@@ -164,8 +166,12 @@ static void feed_rule(struct audit *audit, const struct chunk *chunk, size_t blo
 	const struct rule_ops *ops = rules[rule].ops;
 	void *state = audit->rule_state[rule];
 
-	if (!state) return;
-	for (uint64_t left = lines_of(chunk, block, rule); left; left &= left - 1) {
+	uint64_t lines = state ? lines_of(chunk, block, rule) : 0;
+
+	if (rule_aheads[rule])
+		for (uint64_t left = lines; left; left &= left - 1)
+			rule_aheads[rule](state, &chunk->lines[64 * block + (size_t)__builtin_ctzll(left)].line);
+	for (uint64_t left = lines; left; left &= left - 1) {
 		const struct parsed *parsed = &chunk->lines[64 * block + (size_t)__builtin_ctzll(left)];
 		ops->line(state, &parsed->line, chunk_place(chunk, parsed->number));
 	}

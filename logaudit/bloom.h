@@ -25,6 +25,13 @@ static inline void bloom_add(struct bloom *bloom, uint64_t hash)
 	*bloom_word(bloom, (uint32_t)(hash >> 32)) |= UINT64_C(1) << (hash >> 32 & 63);
 }
 
+/* Says that the hash will be asked for soon. */
+static inline void bloom_ahead(const struct bloom *bloom, uint64_t hash)
+{
+	__builtin_prefetch(bloom_word(bloom, (uint32_t)hash), 1);
+	__builtin_prefetch(bloom_word(bloom, (uint32_t)(hash >> 32)), 1);
+}
+
 static inline bool bloom_has(const struct bloom *bloom, uint64_t hash)
 {
 	return *bloom_word(bloom, (uint32_t)hash) >> (hash & 63) & *bloom_word(bloom, (uint32_t)(hash >> 32)) >> (hash >> 32 & 63) & 1;

@@ -4,13 +4,16 @@
 
 #include "recent.h"
 
+enum { CACHE_LINE = 64 };
+_Static_assert(sizeof(struct recent_set) == CACHE_LINE, "a set's keys are one line of the cache");
+
 void recent_init(struct recent *recent, size_t value_size, size_t entries)
 {
 	CHECK(entries >= RECENT_WAYS && (entries & (entries - 1)) == 0);
 	*recent = (struct recent){ .value_size = value_size, .sets = entries / RECENT_WAYS };
-	recent->keys = must(calloc(entries, sizeof(*recent->keys)));
-	recent->used = must(calloc(entries, sizeof(*recent->used)));
-	recent->values = must(calloc(entries, value_size));
+	recent->stride = sizeof(struct recent_set) + (RECENT_WAYS * value_size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+	recent->memory = must(calloc(recent->sets + 1, recent->stride));         /* pages that are never used cost nothing */
+	recent->first = (char *)recent->memory + (CACHE_LINE - (uintptr_t)recent->memory % CACHE_LINE);
 }
 
 /* Zero marks a free entry; the key zero shares the place of another that is as unlikely. */
@@ -19,41 +22,55 @@ static uint64_t recent_key(uint64_t key)
 	return key ? key : UINT64_MAX;
 }
 
-static size_t recent_set(const struct recent *recent, uint64_t key)
+static struct recent_set *recent_set(const struct recent *recent, uint64_t key)
 {
-	return (size_t)(recent_pair(key, 0) & (recent->sets - 1)) * RECENT_WAYS;
+	uint64_t mixed = (key ^ key >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (struct recent_set *)(void *)(recent->first + (mixed >> 32 & (recent->sets - 1)) * recent->stride);
+}
+
+static void *recent_value(const struct recent *recent, struct recent_set *set, unsigned way)
+{
+	return (char *)(set + 1) + way * recent->value_size;
+}
+
+void recent_ahead(const struct recent *recent, uint64_t key)
+{
+	const char *set = (const char *)recent_set(recent, recent_key(key));
+
+	__builtin_prefetch(set, 1);
+	__builtin_prefetch(set + CACHE_LINE, 1);
 }
 
 void *recent_find(const struct recent *recent, uint64_t key)
 {
-	size_t first = recent_set(recent, key = recent_key(key));
+	struct recent_set *set = recent_set(recent, key = recent_key(key));
 
-	for (size_t i = first; i < first + RECENT_WAYS; i++)
-		if (recent->keys[i] == key) return recent->values + i * recent->value_size;
+	for (unsigned i = 0; i < RECENT_WAYS; i++)
+		if (set->keys[i] == key) return recent_value(recent, set, i);
 	return NULL;
 }
 
 void *recent_get(struct recent *recent, uint64_t key)
 {
-	size_t first = recent_set(recent, key = recent_key(key)), at = first;
+	struct recent_set *set = recent_set(recent, key = recent_key(key));
+	unsigned at = 0;
 
-	for (size_t i = first; i < first + RECENT_WAYS; i++) {
-		if (recent->keys[i] == key) {
-			recent->used[i] = ++recent->clock;
-			return recent->values + i * recent->value_size;
+	for (unsigned i = 0; i < RECENT_WAYS; i++) {
+		if (set->keys[i] == key) {
+			set->used[i] = ++recent->clock;
+			return recent_value(recent, set, i);
 		}
-		if (recent->used[i] < recent->used[at]) at = i;
+		if (set->used[i] < set->used[at]) at = i;
 	}
-	recent->keys[at] = key;
-	recent->used[at] = ++recent->clock;
-	return memset(recent->values + at * recent->value_size, 0, recent->value_size);
+	set->keys[at] = key;
+	set->used[at] = ++recent->clock;
+	return memset(recent_value(recent, set, at), 0, recent->value_size);
 }
 
 void recent_release(struct recent *recent)
 {
-	free(recent->keys);
-	free(recent->used);
-	free(recent->values);
+	free(recent->memory);
 	*recent = (struct recent){ 0 };
 }
 

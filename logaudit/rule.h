@@ -30,6 +30,12 @@ enum rule_id {
 	RULE_COUNT };
 
 extern const struct rule rules[RULE_COUNT];
+/* See tbl/aheads.h; NULL: the rule has none. */
+typedef void rule_ahead_fn(const void *state, const struct logline *line);
+extern rule_ahead_fn *const rule_aheads[RULE_COUNT];
+#define AHEAD(rule) rule_ahead_fn rule_##rule##_ahead;
+#include "tbl/aheads.h"
+#undef AHEAD
 extern const uint32_t rule_concerns[RULE_COUNT];    /* traits, of which a line must have one; 0: all lines (tbl/concerns.h) */
 
 #define RULE(symbol, id, severity, columns, doc, cause, cure) extern const struct rule_ops rule_##symbol;

@@ -40,6 +40,11 @@ static void keep_hit(struct state *s, const struct logline *l, struct host *host
 	s->hits[s->count++] = (struct hit){ l->key, l->variant, (size_t)((char *)host - s->hosts.values) / sizeof(*host), at };
 }
 
+void rule_authenticated_stored_ahead(const void *state, const struct logline *l)
+{
+	if (l->stored) bloom_ahead(&((const struct state *)state)->anyones, line_page(l));
+}
+
 static void line(void *state, const struct logline *l, struct place at)
 {
 	struct state *s = state;

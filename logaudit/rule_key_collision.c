@@ -47,6 +47,11 @@ static bool collides(struct page *page, struct content now)
 	return page->last && page->last != now.body && a->body != b->body && b->target;
 }
 
+void rule_key_collision_ahead(const void *state, const struct logline *l)
+{
+	recent_ahead(&((const struct state *)state)->pages, line_page(l));
+}
+
 static void line(void *state, const struct logline *l, struct place at)
 {
 	struct state *s = state;

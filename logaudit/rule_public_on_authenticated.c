@@ -36,6 +36,11 @@ static void doubt_add(struct state *s, const struct logline *l, struct place at)
 	s->doubts[s->count++] = (struct doubt){ line_facts(l)->url, (size_t)((char *)host - s->hosts.values) / sizeof(*host), at };
 }
 
+void rule_public_on_authenticated_ahead(const void *state, const struct logline *l)
+{
+	bloom_ahead(&((const struct state *)state)->for_all, line_facts(l)->url);
+}
+
 static void line(void *state, const struct logline *l, struct place at)
 {
 	struct state *s = state;

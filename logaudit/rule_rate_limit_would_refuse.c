@@ -20,6 +20,11 @@ static void init(void *state)
 	map_init(&s->refused, sizeof(struct refused), SUBJECTS_MAX);
 }
 
+void rule_rate_limit_would_refuse_ahead(const void *state, const struct logline *l)
+{
+	recent_ahead(&((const struct state *)state)->clients, line_facts(l)->client);
+}
+
 static void line(void *state, const struct logline *l, struct place at)
 {
 	struct state *s = state;

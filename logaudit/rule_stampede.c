@@ -21,6 +21,16 @@ static void init(void *state)
 	map_init(&s->urls, sizeof(struct url), SUBJECTS_MAX);
 }
 
+static uint64_t fetched_page(const struct logline *l)
+{
+	return recent_pair(line_facts(l)->node.hash, line_page(l));
+}
+
+void rule_stampede_ahead(const void *state, const struct logline *l)
+{
+	recent_ahead(&((const struct state *)state)->pages, fetched_page(l));
+}
+
 static void line(void *state, const struct logline *l, struct place at)
 {
 	struct state *s = state;
@@ -30,7 +40,7 @@ static void line(void *state, const struct logline *l, struct place at)
 	struct url *url;
 
 	if (l->rec != REC_req || l->cache != VERDICT_miss || !l->origin_tries || !(l->stored || (l->nostore == NOSTORE_none && l->lifetime > 0))) return;
-	page = recent_get(&s->pages, recent_pair(recent_text(l->node, l->key), l->variant));
+	page = recent_get(&s->pages, fetched_page(l));
 	for (int i = 0; i < ENDS_KEPT; i++) overlapping += page->ends[i] > l->t_us;
 	page->ends[page->next++ % ENDS_KEPT] = l->t_us + l->total_us;
 	if (overlapping < CONCURRENT_MIN) return;

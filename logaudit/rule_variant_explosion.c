@@ -22,6 +22,11 @@ static void init(void *state)
 	map_init(&s->urls, sizeof(struct url), SUBJECTS_MAX);
 }
 
+void rule_variant_explosion_ahead(const void *state, const struct logline *l)
+{
+	recent_ahead(&((const struct state *)state)->pages, l->key);
+}
+
 static void line(void *state, const struct logline *l, struct place at)
 {
 	struct state *s = state;

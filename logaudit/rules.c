@@ -17,6 +17,12 @@ const uint32_t rule_concerns[RULE_COUNT] = {
 #undef CONCERN
 };
 
+rule_ahead_fn *const rule_aheads[RULE_COUNT] = {
+#define AHEAD(rule) [RULE_##rule] = rule_##rule##_ahead,
+#include "tbl/aheads.h"
+#undef AHEAD
+};
+
 bool cache_control_has(struct slice value, struct slice directive)
 {
 	while (value.len) {

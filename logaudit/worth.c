@@ -70,6 +70,11 @@ static void cost_add(struct worth *worth, const struct logline *l)
 	bloom_add(&worth->pages, page);
 }
 
+void worth_ahead(const struct worth *worth, const struct logline *l)
+{
+	bloom_ahead(&worth->pages, line_facts(l)->url);
+}
+
 void worth_add(struct worth *worth, const struct logline *l)
 {
 	if (l->rec != REC_req) return;

@@ -24,6 +24,8 @@ struct worth {
 
 void worth_init(struct worth *worth);
 void worth_add(struct worth *worth, const struct logline *line);
+/* Says that the line comes soon. */
+void worth_ahead(const struct worth *worth, const struct logline *line);
 void worth_release(struct worth *worth);
 
 /* hits + all repeats: the most that the log's requests could have been, had every answer been stored and kept. */
