@@ -40,6 +40,16 @@ static void say(char ***list, size_t *count, const char *format, ...)
 	(*list)[(*count)++] = text;
 }
 
+void audit_trouble(struct audit *audit, const char *path, const char *what)
+{
+	say(&audit->troubles, &audit->trouble_count, "%s: %s", path, what);
+}
+
+void audit_note(struct audit *audit, const char *path, const char *what)
+{
+	say(&audit->notes, &audit->note_count, "%s: %s", path, what);
+}
+
 /* ---- lines ---- */
 
 static int column_find(struct slice name)
@@ -277,7 +287,8 @@ void audit_read(struct audit *audit, const char *path)
 	input = input_open(path, why);
 	if (input) read_input(audit, input, why);
 	input_close(&input);
-	if (*why) say(&audit->troubles, &audit->trouble_count, "%s: %s", path, why);
+	if (*why) audit_trouble(audit, path, why);
+	else if (audit->here.line == 0) audit_note(audit, path, "it is empty");
 	audit_end(audit);
 }
 

@@ -58,6 +58,9 @@ struct audit {
 void audit_init(struct audit *audit);
 /* Reads one file to its end, whatever it holds. Troubles and notes are collected. */
 void audit_read(struct audit *audit, const char *path);
+/* Adds a sentence about what was to be read: a failure, or what the reader should know. */
+void audit_trouble(struct audit *audit, const char *path, const char *what);
+void audit_note(struct audit *audit, const char *path, const char *what);
 /* The parts of audit_read, for what is not a file: a name to begin with, then lines. False: read no further. */
 void audit_begin(struct audit *audit, const char *name);
 bool audit_line(struct audit *audit, struct slice text, uint64_t number, enum input_trouble trouble);

@@ -1,9 +1,12 @@
 /* logaudit: arguments to one command. */
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 
+#include "fileset.h"
 #include "report.h"
+#include "pipeline.h"
 #include "top.h"
 #include "why.h"
 
@@ -12,6 +15,7 @@ enum { EXIT_ok = 0, EXIT_found = 1, EXIT_trouble = 2, ROWS_DEFAULT = 20 };
 struct options {
 	bool json, missed, why;
 	size_t limit;
+	unsigned threads;
 	const char *scrape, *url, *node;
 	char **files;
 	int file_count;
@@ -20,7 +24,7 @@ struct options {
 static const char help_text[] =
 	"usage: logaudit COMMAND [OPTIONS] [FILES...]\n"
 	"\n"
-	"Reads access logs of proxyd: files, gzip files, pipes (-), in any order.\n"
+	"Reads access logs of proxyd: files, gzip files, pipes (-), folders and patterns, in any order.\n"
 	"\n"
 	"  report FILES...    what happened: hit ratios with their numbers, hosts, volumes, reasons, findings\n"
 	"  check FILES...     findings only; exit code 0: none, 1: some, 2: a file could not be read\n"
@@ -32,6 +36,7 @@ static const char help_text[] =
 	"  help               this text\n"
 	"\n"
 	"  --json             one JSON object instead of text\n"
+	"  --threads N        how many threads read and count (as many as there are processors)\n"
 	"  --limit N          report: most hosts and volumes shown; top: most URLs (20; 0: all)\n"
 	"  --missed           top: the URLs most often missed\n"
 	"  --why              top: with the reasons of the misses\n"
@@ -50,7 +55,8 @@ static int usage(const char *what, const char *detail)
 
 static void read_given(struct audit *audit, const struct options *o)
 {
-	for (int i = 0; i < o->file_count; i++) audit_read(audit, o->files[i]);
+	audit->threads = o->threads;
+	fileset_read(audit, o->files, o->file_count);
 	audit_finish(audit);
 	for (size_t i = 0; i < audit->trouble_count; i++) fprintf(stderr, "logaudit: %s\n", audit->troubles[i]);
 }
@@ -231,19 +237,38 @@ static bool parse_limit(const char *text, size_t *ret_limit)
 	return true;
 }
 
+static bool parse_threads(const char *text, unsigned *ret_threads)
+{
+	size_t n;
+
+	if (!parse_limit(text, &n) || n < 1 || n > PIPELINE_THREADS_MAX) return false;
+	*ret_threads = (unsigned)n;
+	return true;
+}
+
+/* The processors that this process may use. */
+static unsigned threads_default(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+	return CPU_COUNT(&set) < PIPELINE_THREADS_MAX ? (unsigned)CPU_COUNT(&set) : PIPELINE_THREADS_MAX;
+}
+
 static int run(int argc, char **argv)
 {
 	static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { "limit", required_argument, NULL, 'l' },
 		{ "scrape", required_argument, NULL, 's' }, { "url", required_argument, NULL, 'u' }, { "node", required_argument, NULL, 'n' },
-		{ "missed", no_argument, NULL, 'm' },
+		{ "missed", no_argument, NULL, 'm' }, { "threads", required_argument, NULL, 't' },
 		{ "why", no_argument, NULL, 'y' }, { "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { 0 } };
-	struct options o = { .limit = ROWS_DEFAULT };
+	struct options o = { .limit = ROWS_DEFAULT, .threads = threads_default() };
 	size_t i = 0;
 
 	for (int c; (c = getopt_long(argc, argv, "hV", longs, NULL)) != -1;) {
 		switch (c) {
 		case 'j': o.json = true; break;
 		case 'l': if (!parse_limit(optarg, &o.limit)) return usage("--limit is not a number:", optarg); break;
+		case 't': if (!parse_threads(optarg, &o.threads)) return usage("--threads is not a number from 1 to 64:", optarg); break;
 		case 'm': o.missed = true; break;
 		case 'y': o.why = true; break;
 		case 's': o.scrape = optarg; break;
