@@ -242,6 +242,8 @@ static struct log random_log(struct random *r, size_t lines)
 	log_header(&log);
 	for (size_t i = 0; i < lines; i++) {
 		struct logline l = log_request((enum verdict)random_below(r, VERDICT_COUNT), hosts[random_below(r, 3)], random_below(r, 2) ? "/x" : "/y");
+		l.client = random_below(r, 2) ? SLICE("192.0.2.7") : SLICE("192.0.2.8");
+		l.cookie_hash = random_below(r, 3);
 		l.rec = random_below(r, 8) ? REC_req : random_RECORD(r);
 		l.end = random_below(r, 2) ? END_complete : random_END(r);
 		l.refusal = random_below(r, 4) ? REFUSAL_none : random_REFUSAL(r);
