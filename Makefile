@@ -14,6 +14,7 @@
 #   make bench-compress  sizes of a real site by coding, and a compressed page beside nginx (SITE=/usr/share/doc)
 #   make bench-h2   hits over HTTP/2 and TLS beside nginx and haproxy, 16 streams on a connection
 #   make bench-store  the store beside the disk itself: filling, full, hits (STORE_MB=2048)
+#   make bench-audit  logaudit beside mawk, GoAccess and DuckDB on the same made log: lines per CPU-second, memory, threads (LINES=1000000)
 #   make bench-policy hit ratios of the eviction policies on traces, against the best possible (about a minute)
 #   make layers     check that no room includes what is above it
 #   make docs-check check that the manual pages and the README say what the programs do
@@ -42,7 +43,7 @@ LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 
 .SECONDARY:   # objects are kept: they are asked for again
-.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-tls bench-h2 bench-compress bench-cold bench-store bench-policy run stop test deps
+.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-tls bench-h2 bench-compress bench-cold bench-store bench-audit bench-policy run stop test deps
 all: $(OUT)/proxyd $(OUT)/logaudit
 
 help: ; @sed -n '/^[^#]/q; s/^# \{0,1\}//p' Makefile
@@ -136,6 +137,8 @@ bench-policy: $(OUT)/bench/policy_sim ; @$<
 bench-compress: all
 	@sh tests/deps.sh install build bench
 	OUT=$(OUT) bash tests/bench/compress.sh
+
+bench-audit: all $(OUT)/bench/genlog ; @OUT=$(OUT) /usr/bin/python3 tests/bench/audit.py
 
 bench: all
 	@sh tests/deps.sh install build bench

@@ -73,7 +73,8 @@ struct traffic {
 	uint32_t fault_made[TRAFFIC_FAULT_COUNT];
 	uint32_t *stored_s;              /* by node and page: when it was stored, in seconds since T0, + 1; 0: not */
 	uint64_t *seen;                  /* a bit for each page */
-	char texts[8][TRAFFIC_TEXT_MAX]; /* of the line being made */
+	struct logline last;             /* the request that was made last */
+	char texts[8][TRAFFIC_TEXT_MAX]; /* of it */
 };
 
 /* splitmix64 */
@@ -443,6 +444,7 @@ static inline size_t traffic_next(struct traffic *t, char *out)
 	if (fault == TRAFFIC_missing && l.seq == 1) t->truth.faults[fault]--;
 	traffic_times(t, &l);
 	traffic_count(&t->truth, &l);
+	t->last = l;
 	return logline_write(&l, out);
 }
 
