@@ -3,14 +3,17 @@
 #ifndef LOGAUDIT_BLOOM_H
 #define LOGAUDIT_BLOOM_H
 
-#include "../conf/check.h"
+#include <stdint.h>
+#include <stdbool.h>
 
-enum { BLOOM_BITS_LOG = 25 };             /* 4 MiB; pages that are never touched cost nothing */
+#include "large.h"
+
+enum { BLOOM_BITS_LOG = 25, BLOOM_BYTES = 1 << (BLOOM_BITS_LOG - 3) };    /* 4 MiB */
 struct bloom { uint64_t *words; };
 
 static inline void bloom_init(struct bloom *bloom)
 {
-	bloom->words = must(calloc((size_t)1 << (BLOOM_BITS_LOG - 6), sizeof(*bloom->words)));
+	bloom->words = large_alloc(BLOOM_BYTES);
 }
 
 /* hash: well mixed; its two halves choose the two bits. */
@@ -39,7 +42,7 @@ static inline bool bloom_has(const struct bloom *bloom, uint64_t hash)
 
 static inline void bloom_release(struct bloom *bloom)
 {
-	free(bloom->words);
+	large_free(bloom->words, BLOOM_BYTES);
 	bloom->words = NULL;
 }
 

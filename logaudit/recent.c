@@ -2,6 +2,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "large.h"
 #include "recent.h"
 
 enum { CACHE_LINE = 64 };
@@ -12,8 +13,7 @@ void recent_init(struct recent *recent, size_t value_size, size_t entries)
 	CHECK(entries >= RECENT_WAYS && (entries & (entries - 1)) == 0);
 	*recent = (struct recent){ .value_size = value_size, .sets = entries / RECENT_WAYS };
 	recent->stride = sizeof(struct recent_set) + (RECENT_WAYS * value_size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-	recent->memory = must(calloc(recent->sets + 1, recent->stride));         /* pages that are never used cost nothing */
-	recent->first = (char *)recent->memory + (CACHE_LINE - (uintptr_t)recent->memory % CACHE_LINE);
+	recent->first = large_alloc(recent->sets * recent->stride);
 }
 
 /* Zero marks a free entry; the key zero shares the place of another that is as unlikely. */
@@ -70,7 +70,7 @@ void *recent_get(struct recent *recent, uint64_t key)
 
 void recent_release(struct recent *recent)
 {
-	free(recent->memory);
+	large_free(recent->first, recent->sets * recent->stride);
 	*recent = (struct recent){ 0 };
 }
 

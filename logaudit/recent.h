@@ -9,7 +9,7 @@
 enum { RECENT_WAYS = 4 };
 /* A set: its keys and when each was used, in one line of the cache; its values behind them. */
 struct recent_set { uint64_t keys[RECENT_WAYS]; uint32_t used[RECENT_WAYS]; uint64_t spare[2]; };
-struct recent { size_t value_size, sets, stride; uint32_t clock; void *memory; char *first; };
+struct recent { size_t value_size, sets, stride; uint32_t clock; char *first; };
 
 /* entries: a power of two, at least RECENT_WAYS; all memory it will ever use is entries * (value_size + 16) bytes, rounded up by set to 64. */
 void recent_init(struct recent *recent, size_t value_size, size_t entries);
