@@ -8,7 +8,7 @@
 #include "map.h"
 #include "rule.h"
 
-enum { SPANS_MAX = 1 << 20, STREAM_NAME_MAX = 256 + 32 };
+enum { SPANS_MAX = 1 << 20, STREAM_NAME_MAX = 256 + 32, STREAMS_LATELY = 256 };
 
 /* Consecutive numbers on consecutive lines of the worker within one file. */
 struct span { uint64_t lo, hi, t_lo, t_hi; struct place first; };
@@ -24,6 +24,7 @@ struct marks { struct mark *all; size_t count, cap; };
 struct state {
 	struct map streams;              /* "node, worker N" */
 	struct map starts, stops;        /* node */
+	struct lately { uint64_t worker; uint32_t node, index; } lately[STREAMS_LATELY];     /* streams by number of the node and worker */
 };
 
 static void init(void *state)
@@ -68,14 +69,20 @@ static struct stream *stream_of(struct state *s, const struct logline *l)
 	char name[STREAM_NAME_MAX];
 	size_t len = l->node.len;
 	uint64_t worker = l->worker;
+	uint32_t node = line_facts(l)->node.id;
+	struct lately *lately = &s->lately[(node * 31 + worker) % STREAMS_LATELY];
+	struct stream *stream;
 
+	if (node && lately->node == node && lately->worker == worker) return map_value(&s->streams, lately->index);
 	CHECK(len <= 255);
 	if (len) memcpy(name, l->node.ptr, len);
 	memcpy(name + len, ", worker ", 9);
 	len += 9;
 	if (worker < 10) name[len++] = (char)('0' + worker);
 	else len += (size_t)snprintf(name + len, sizeof(name) - len, "%" PRIu64, worker);
-	return map_get(&s->streams, slice_make(name, len));
+	stream = map_get(&s->streams, slice_make(name, len));
+	*lately = (struct lately){ worker, node, map_number_of(&s->streams, stream) };
+	return stream;
 }
 
 static void line(void *state, const struct logline *l, struct place at)

@@ -11,6 +11,13 @@
 #define INLINE static inline __attribute__((always_inline))
 #define ONES UINT64_C(0x0101010101010101)
 
+/* May so many bytes be read? limit NULL: as many as anybody here wants, ROOM. */
+enum { ROOM = 16 };
+INLINE bool room(const char *at, const char *limit, long bytes)
+{
+	return !limit || limit - at >= bytes;
+}
+
 /* ---- numbers ---- */
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -30,12 +37,21 @@ INLINE bool take_digits(const char *at, size_t len, uint64_t *ret_value)
 	return true;
 }
 
+/* A text of 1 to 8 bytes as a number; 8 bytes may be read. */
+INLINE uint64_t short_text(const char *at, size_t len)
+{
+	uint64_t x;
+
+	memcpy(&x, at, sizeof(x));
+	return x << (64 - 8 * len);
+}
+
 INLINE bool take_U64(const char *at, size_t len, const char *limit, uint64_t *ret_value)
 {
 	uint64_t high, low;
 
-	if (len - 1 < 8 && limit - at >= 8) return take_digits(at, len, ret_value);
-	if (len - 9 < 8 && limit - at >= 16) {
+	if (len - 1 < 8 && room(at, limit, 8)) return take_digits(at, len, ret_value);
+	if (len - 9 < 8 && room(at, limit, 16)) {
 		if (!take_digits(at, len - 8, &high) || !take_digits(at + len - 8, 8, &low)) return false;
 		*ret_value = high * 100000000 + low;
 		return true;
@@ -127,7 +143,7 @@ INLINE bool take_WORD(const char *at, size_t len, const char *limit, struct slic
 	*ret_value = slice_make(at, len);
 	if (len == 0) return true;
 #ifdef __SSE2__
-	if (len <= 16 && limit - at >= 16) return !(~word_bytes(at) & ((1u << len) - 1));
+	if (len <= 16 && room(at, limit, 16)) return !(~word_bytes(at) & ((1u << len) - 1));
 	if (len > 16 && len <= 32) return (word_bytes(at) & word_bytes(at + len - 16)) == 0xffff;
 #else
 	(void)limit;
@@ -161,11 +177,47 @@ INLINE uint8_t words_slot(const char *at, size_t len)
 	return (uint8_t)((unsigned char)at[0] + 5u * (unsigned char)at[len - 1] + 17u * (unsigned char)at[len / 2] + 61u * (unsigned)len);
 }
 
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* Names of 1 to 8 bytes have a table of their own, by their bytes as one number: it is compared as a whole. */
+INLINE size_t words_short_slot(uint64_t text)
+{
+	return text * UINT64_C(0x9e3779b97f4a7c15) >> (64 - WORDS_SHORT_LOG);
+}
+
+static void words_fill_short(struct words *words, enum words_kind kind, const struct enum_row *row, int i)
+{
+	uint64_t text = short_text(row->log_text, row->log_len);
+
+	words->shorts[kind][words_short_slot(text)] = (struct words_short){ text, row->log_len, (uint8_t)i };
+}
+
+INLINE bool words_find_short(const struct words *words, enum words_kind kind, const char *at, size_t len, uint8_t *ret_value)
+{
+	uint64_t text = short_text(at, len);
+	const struct words_short *found = &words->shorts[kind][words_short_slot(text)];
+
+	*ret_value = found->row;
+	return found->text == text && found->len == len;
+}
+#else
+static void words_fill_short(struct words *words, enum words_kind kind, const struct enum_row *row, int i)
+{
+	(void)words, (void)kind, (void)row, (void)i;
+}
+
+INLINE bool words_find_short(const struct words *words, enum words_kind kind, const char *at, size_t len, uint8_t *ret_value)
+{
+	(void)words, (void)kind, (void)at, (void)len, (void)ret_value;
+	return false;
+}
+#endif
+
 static void words_fill(struct words *words, enum words_kind kind, const struct enum_row *rows, int count)
 {
 	for (int i = 0; i < count; i++) {
 		if (rows[i].log_len) words->rows[kind][words_slot(rows[i].log_text, rows[i].log_len)] = (uint8_t)(i + 1);
 		else words->none[kind] = (uint8_t)(i + 1);
+		if (rows[i].log_len && rows[i].log_len <= 8) words_fill_short(words, kind, &rows[i], i);
 	}
 }
 
@@ -182,7 +234,7 @@ INLINE bool row_is(const struct enum_row *row, const char *at, size_t len, const
 {
 	if (row->log_len != len) return false;
 #ifdef __SSE2__
-	if (len <= 16 && limit - at >= 16) {
+	if (len <= 16 && room(at, limit, 16)) {
 		__m128i same = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)at),
 			_mm_loadu_si128((const __m128i *)(const void *)row->log_text));
 		return !(~(unsigned)_mm_movemask_epi8(same) & ((1u << len) - 1));
@@ -196,6 +248,7 @@ INLINE bool row_is(const struct enum_row *row, const char *at, size_t len, const
 #define X(KIND, table, count) \
 INLINE bool take_##KIND(const struct words *words, const char *at, size_t len, const char *limit, uint8_t *ret_value) \
 { \
+	if (len - 1 < 8 && room(at, limit, 8) && words_find_short(words, WORDS_##KIND, at, len, ret_value)) return true; \
 	uint8_t found = len ? words->rows[WORDS_##KIND][words_slot(at, len)] : words->none[WORDS_##KIND]; \
 	if (!found) return false; \
 	*ret_value = (uint8_t)(found - 1); \
@@ -220,7 +273,7 @@ LOG_ENUM_KINDS(X)
 #define TAKE_REFUSAL(to) take_REFUSAL(words, at, len, limit, &(to))
 #define TAKE_FOUND(to)   take_FOUND(words, at, len, limit, &(to))
 
-bool take_in_order(const struct words *words, const struct marks *marks, const char *text, const char *limit, struct logline *line)
+INLINE bool take_all(const struct words *words, const struct marks *marks, const char *text, const char *limit, struct logline *line)
 {
 	const char *at = text, *end;
 	size_t len;
@@ -233,6 +286,13 @@ bool take_in_order(const struct words *words, const struct marks *marks, const c
 #include "../conf/tbl/log_fields.h"
 #undef LOG_FIELD
 	return true;
+}
+
+bool take_in_order(const struct words *words, const struct marks *marks, const char *text, const char *limit, struct logline *line)
+{
+	/* Within a chunk there is always room: said to the compiler, that leaves no question of it for each field. */
+	if (limit - (text + marks->end[marks->count - 1]) >= ROOM) return take_all(words, marks, text, NULL, line);
+	return take_all(words, marks, text, limit, line);
 }
 
 bool take_by_columns(const struct words *words, const struct marks *marks, const int16_t *columns, const char *text, const char *limit,

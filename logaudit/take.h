@@ -6,7 +6,12 @@
 
 /* The names of each enumeration by a hash of their text: index + 1 of the last row with that hash; 0: none. */
 enum { WORDS_SLOTS = 256, WORDS_KINDS = 7 };
-struct words { uint8_t rows[WORDS_KINDS][WORDS_SLOTS], none[WORDS_KINDS]; };
+enum { WORDS_SHORT_LOG = 7 };
+struct words_short { uint64_t text; uint8_t len, row; };
+struct words {
+	uint8_t rows[WORDS_KINDS][WORDS_SLOTS], none[WORDS_KINDS];
+	struct words_short shorts[WORDS_KINDS][1 << WORDS_SHORT_LOG];
+};
 void words_init(struct words *words);
 
 /* Takes the fields of a SCAN_plain line whose columns are those of the table, in its order (take_in_order), or columns[i] (-1: a
