@@ -9,7 +9,7 @@ static uint32_t traits_of(const struct logline *l)
 	traits |= l->rec != REC_req ? TRAIT_note : 0;
 	traits |= line_from_store(l) || l->cache == VERDICT_collapsed ? TRAIT_store : 0;
 	traits |= l->cache == VERDICT_hit_stale ? TRAIT_stale : 0;
-	traits |= l->origin_tries ? TRAIT_origin : 0;
+	traits |= l->origin_tries || l->origin_in ? TRAIT_origin : 0;
 	traits |= l->cache == VERDICT_miss || l->cache == VERDICT_revalidated ? TRAIT_fetched : 0;
 	traits |= l->stored ? TRAIT_stored : 0;
 	traits |= l->nostore != NOSTORE_none ? TRAIT_unstored : 0;

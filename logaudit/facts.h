@@ -11,7 +11,7 @@ enum trait {
 	TRAIT_note      = 1 << 0,        /* no request */
 	TRAIT_store     = 1 << 1,        /* served from the store or from another request's fetch */
 	TRAIT_stale     = 1 << 2,
-	TRAIT_origin    = 1 << 3,        /* an origin was asked */
+	TRAIT_origin    = 1 << 3,        /* an origin was asked, or gave something */
 	TRAIT_fetched   = 1 << 4,        /* a miss, or confirmed, as it says */
 	TRAIT_stored    = 1 << 5,
 	TRAIT_unstored  = 1 << 6,        /* there is a reason why it was not stored */

@@ -241,7 +241,7 @@ static struct log random_log(struct random *r, size_t lines)
 
 	log_header(&log);
 	for (size_t i = 0; i < lines; i++) {
-		struct logline l = log_request((enum verdict)random_below(r, VERDICT_COUNT), hosts[random_below(r, 3)], random_below(r, 2) ? "/x" : "/y");
+		struct logline l = log_request(random_below(r, 2) ? VERDICT_miss : (enum verdict)random_below(r, VERDICT_COUNT), hosts[random_below(r, 3)], random_below(r, 2) ? "/x" : "/y");
 		l.client = random_below(r, 2) ? SLICE("192.0.2.7") : SLICE("192.0.2.8");
 		l.cookie_hash = random_below(r, 3);
 		l.rec = random_below(r, 8) ? REC_req : random_RECORD(r);
@@ -256,11 +256,25 @@ static struct log random_log(struct random *r, size_t lines)
 		l.body_hash = random_below(r, 3);
 		l.origin_tries = random_below(r, 3);
 		l.origin_status = (int64_t)random_below(r, 2) * 504;
+		l.origin_in = random_below(r, 2);
 		l.fwd_sent = random_BOOL(r);
 		l.unstored = random_below(r, 3);
 		l.age = (int64_t)random_below(r, 100);
 		l.total_us = random_below(r, 2) ? 30000000 : random_below(r, 100);
-		l.t_us = T0 + i * 1000000;
+		l.t_us = T0 + i * 200000;
+		l.origin = random_below(r, 2) ? SLICE("10.0.0.1:80") : SLICE("10.0.0.2:80");
+		l.origin_reused = random_BOOL(r);
+		l.origin_first_us = l.origin.ptr[7] == '1' ? 500000 : 1000;
+		l.first_us = 29000000;
+		l.body_out = 5000;
+		if (random_below(r, 8) == 0) l.resp_type = SLICE("text/event-stream");
+		/* No answer at all, as an idle connection that is closed leaves it. */
+		if (random_below(r, 8) == 0) {
+			l.end = END_origin_left;
+			l.origin_in = 0;
+			l.origin_status = -1;
+			l.origin_reused = random_below(r, 4) != 0;
+		}
 		log_add(&log, l);
 	}
 	return log;
