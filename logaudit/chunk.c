@@ -58,24 +58,20 @@ static struct slice texts_keep(struct chunk *chunk, struct slice text, struct sl
 	return slice_make(texts->bytes + texts->used - text.len, text.len);
 }
 
-#define KEEP_WORD(name) line->name = texts_keep(chunk, line->name, within);
-#define KEEP_STR KEEP_WORD
-#define KEEP_U64(name)
-#define KEEP_I64(name)
-#define KEEP_BOOL(name)
-#define KEEP_HEX64(name)
-#define KEEP_RECORD(name)
-#define KEEP_VERDICT(name)
-#define KEEP_TIER(name)
-#define KEEP_NOSTORE(name)
-#define KEEP_END(name)
-#define KEEP_REFUSAL(name)
-#define KEEP_FOUND(name)
+static void keep_text(struct chunk *chunk, struct slice *text, struct slice within)
+{
+	*text = texts_keep(chunk, *text, within);
+}
+
+static void keep_other(struct chunk *chunk, void *value, struct slice within)
+{
+	(void)chunk, (void)value, (void)within;
+}
 
 /* What the parser made of the line must outlive the parser's next one. */
 static void line_keep(struct chunk *chunk, struct logline *line, struct slice within)
 {
-#define LOG_FIELD(name, KIND, doc) KEEP_##KIND(name)
+#define LOG_FIELD(name, KIND, doc) _Generic(&line->name, struct slice *: keep_text, default: keep_other)(chunk, &line->name, within);
 #include "../conf/tbl/log_fields.h"
 #undef LOG_FIELD
 }

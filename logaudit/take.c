@@ -46,10 +46,11 @@ INLINE uint64_t short_text(const char *at, size_t len)
 	return x << (64 - 8 * len);
 }
 
-INLINE bool take_U64(const char *at, size_t len, const char *limit, uint64_t *ret_value)
+INLINE bool take_U64(const struct words *words, const char *at, size_t len, const char *limit, uint64_t *ret_value)
 {
 	uint64_t high, low;
 
+	(void)words;
 	if (len - 1 < 8 && room(at, limit, 8)) return take_digits(at, len, ret_value);
 	if (len - 9 < 8 && room(at, limit, 16)) {
 		if (!take_digits(at, len - 8, &high) || !take_digits(at + len - 8, 8, &low)) return false;
@@ -61,39 +62,40 @@ INLINE bool take_U64(const char *at, size_t len, const char *limit, uint64_t *re
 
 #else
 
-INLINE bool take_U64(const char *at, size_t len, const char *limit, uint64_t *ret_value)
+INLINE bool take_U64(const struct words *words, const char *at, size_t len, const char *limit, uint64_t *ret_value)
 {
-	(void)limit;
+	(void)words, (void)limit;
 	return logval_take_U64(slice_make(at, len), ret_value);
 }
 
 #endif
 
-INLINE bool take_I64(const char *at, size_t len, const char *limit, int64_t *ret_value)
+INLINE bool take_I64(const struct words *words, const char *at, size_t len, const char *limit, int64_t *ret_value)
 {
 	uint64_t value;
 
+	(void)words;
 	if (len == 0) {
 		*ret_value = -1;
 		return true;
 	}
 	if (len > 16) return logval_take_I64(slice_make(at, len), ret_value);
-	if (!take_U64(at, len, limit, &value)) return false;
+	if (!take_U64(words, at, len, limit, &value)) return false;
 	*ret_value = (int64_t)value;
 	return true;
 }
 
-INLINE bool take_BOOL(const char *at, size_t len, const char *limit, uint8_t *ret_value)
+INLINE bool take_BOOL(const struct words *words, const char *at, size_t len, const char *limit, uint8_t *ret_value)
 {
-	(void)limit;
+	(void)words, (void)limit;
 	if (len != 1) return false;
 	*ret_value = (uint8_t)(*at - '0');
 	return *ret_value <= 1;
 }
 
-INLINE bool take_HEX64(const char *at, size_t len, const char *limit, uint64_t *ret_value)
+INLINE bool take_HEX64(const struct words *words, const char *at, size_t len, const char *limit, uint64_t *ret_value)
 {
-	(void)limit;
+	(void)words, (void)limit;
 	if (len == 0) {
 		*ret_value = 0;
 		return true;
@@ -138,8 +140,9 @@ INLINE unsigned word_bytes(const char *at)
 }
 #endif
 
-INLINE bool take_WORD(const char *at, size_t len, const char *limit, struct slice *ret_value)
+INLINE bool take_WORD(const struct words *words, const char *at, size_t len, const char *limit, struct slice *ret_value)
 {
+	(void)words;
 	*ret_value = slice_make(at, len);
 	if (len == 0) return true;
 #ifdef __SSE2__
@@ -152,9 +155,9 @@ INLINE bool take_WORD(const char *at, size_t len, const char *limit, struct slic
 }
 
 /* The scanner has seen that there is no control byte. Blanks around what is not quoted are not of the text. */
-INLINE bool take_STR(const char *at, size_t len, const char *limit, struct slice *ret_value)
+INLINE bool take_STR(const struct words *words, const char *at, size_t len, const char *limit, struct slice *ret_value)
 {
-	(void)limit;
+	(void)words, (void)limit;
 	*ret_value = slice_make(at, len);
 	if (len == 0) return true;
 	if (*at == '"') *ret_value = slice_make(at + 1, len - 2);
@@ -168,8 +171,7 @@ enum words_kind {
 #define X(KIND, rows, count) WORDS_##KIND,
 	LOG_ENUM_KINDS(X)
 #undef X
-	WORDS_KIND_COUNT };
-_Static_assert((int)WORDS_KIND_COUNT == (int)WORDS_KINDS, "another number of kinds");
+};
 
 /* The first and the last byte, the one in the middle and the length tell nearly all names of a kind apart. */
 INLINE uint8_t words_slot(const char *at, size_t len)
@@ -259,20 +261,6 @@ LOG_ENUM_KINDS(X)
 
 /* ---- lines ---- */
 
-#define TAKE_U64(to)     take_U64(at, len, limit, &(to))
-#define TAKE_I64(to)     take_I64(at, len, limit, &(to))
-#define TAKE_BOOL(to)    take_BOOL(at, len, limit, &(to))
-#define TAKE_HEX64(to)   take_HEX64(at, len, limit, &(to))
-#define TAKE_WORD(to)    take_WORD(at, len, limit, &(to))
-#define TAKE_STR(to)     take_STR(at, len, limit, &(to))
-#define TAKE_RECORD(to)  take_RECORD(words, at, len, limit, &(to))
-#define TAKE_VERDICT(to) take_VERDICT(words, at, len, limit, &(to))
-#define TAKE_TIER(to)    take_TIER(words, at, len, limit, &(to))
-#define TAKE_NOSTORE(to) take_NOSTORE(words, at, len, limit, &(to))
-#define TAKE_END(to)     take_END(words, at, len, limit, &(to))
-#define TAKE_REFUSAL(to) take_REFUSAL(words, at, len, limit, &(to))
-#define TAKE_FOUND(to)   take_FOUND(words, at, len, limit, &(to))
-
 INLINE bool take_all(const struct words *words, const struct marks *marks, const char *text, const char *limit, struct logline *line)
 {
 	const char *at = text, *end;
@@ -281,7 +269,7 @@ INLINE bool take_all(const struct words *words, const struct marks *marks, const
 #define LOG_FIELD(name, KIND, doc) \
 	end = text + marks->end[LOG_FIELD_##name]; \
 	len = (size_t)(end - at); \
-	if (__builtin_expect(!TAKE_##KIND(line->name), 0)) return false; \
+	if (__builtin_expect(!take_##KIND(words, at, len, limit, &line->name), 0)) return false; \
 	at = end + 1;
 #include "../conf/tbl/log_fields.h"
 #undef LOG_FIELD
@@ -305,7 +293,7 @@ bool take_by_columns(const struct words *words, const struct marks *marks, const
 	for (size_t i = 0; i < marks->count && good; i++) {
 		size_t len = (size_t)(text + marks->end[i] - at);
 		switch (columns[i]) {
-#define LOG_FIELD(name, KIND, doc) case LOG_FIELD_##name: good = TAKE_##KIND(line->name); break;
+#define LOG_FIELD(name, KIND, doc) case LOG_FIELD_##name: good = take_##KIND(words, at, len, limit, &line->name); break;
 #include "../conf/tbl/log_fields.h"
 #undef LOG_FIELD
 		default: break;

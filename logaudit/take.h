@@ -2,10 +2,13 @@
 #ifndef LOGAUDIT_TAKE_H
 #define LOGAUDIT_TAKE_H
 
+#include "../conf/logval.h"
 #include "scan.h"
 
 /* The names of each enumeration by a hash of their text: index + 1 of the last row with that hash; 0: none. */
-enum { WORDS_SLOTS = 256, WORDS_KINDS = 7 };
+#define WORDS_ONE(KIND, rows, count) + 1
+enum { WORDS_SLOTS = 256, WORDS_KINDS = 0 LOG_ENUM_KINDS(WORDS_ONE) };
+#undef WORDS_ONE
 enum { WORDS_SHORT_LOG = 7 };
 struct words_short { uint64_t text; uint8_t len, row; };
 struct words {

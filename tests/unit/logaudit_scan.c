@@ -81,24 +81,21 @@ static void scanners_split_as_libcsv_does(void **state)
 
 /* ---- values ---- */
 
-#define EQUAL_NUMBER(name) (a->name == b->name)
-#define EQUAL_U64 EQUAL_NUMBER
-#define EQUAL_I64 EQUAL_NUMBER
-#define EQUAL_BOOL EQUAL_NUMBER
-#define EQUAL_HEX64 EQUAL_NUMBER
-#define EQUAL_RECORD EQUAL_NUMBER
-#define EQUAL_VERDICT EQUAL_NUMBER
-#define EQUAL_TIER EQUAL_NUMBER
-#define EQUAL_NOSTORE EQUAL_NUMBER
-#define EQUAL_END EQUAL_NUMBER
-#define EQUAL_REFUSAL EQUAL_NUMBER
-#define EQUAL_FOUND EQUAL_NUMBER
-#define EQUAL_WORD(name) slice_eq(a->name, b->name)
-#define EQUAL_STR EQUAL_WORD
+static bool equal_texts(const struct slice *a, const struct slice *b, size_t size)
+{
+	(void)size;
+	return slice_eq(*a, *b);
+}
+
+static bool equal_others(const void *a, const void *b, size_t size)
+{
+	return memcmp(a, b, size) == 0;
+}
 
 static const char *first_difference(const struct logline *a, const struct logline *b)
 {
-#define LOG_FIELD(name, KIND, doc) if (!EQUAL_##KIND(name)) return #name;
+#define LOG_FIELD(name, KIND, doc) \
+	if (!_Generic(&a->name, const struct slice *: equal_texts, default: equal_others)(&a->name, &b->name, sizeof(a->name))) return #name;
 #include "../../conf/tbl/log_fields.h"
 #undef LOG_FIELD
 	return NULL;
