@@ -694,7 +694,7 @@ def logaudit(*args, code=None):
 
 def volume_tool(daemon, word, *args, code=0, folder='vol', json_out=False):
     """proxyd volume: what it writes; or, with json_out, what that says."""
-    done = daemon.run('volume', word, *(['--json'] if json_out else []), *map(str, args), folder)
+    done = daemon.run('volume', word, *(['--json'] if json_out else []), *map(str, args), folder, timeout=120)     # --rate makes it slow
     assert not SANITIZER.search(done.stderr), done.stderr
     assert done.returncode == code, f'volume {word} ended with {done.returncode}, not {code}:\n{done.stdout}\n{done.stderr}'
     return json.loads(done.stdout) if json_out and done.stdout else done.stdout + done.stderr
