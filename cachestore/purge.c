@@ -13,14 +13,24 @@ bool purge_is_bookkeeping(const struct volume *volume, const struct object_meta 
 	return (meta->flags & volume->config.bookkeeping_flags) != 0;
 }
 
+static struct slice purged_text(const struct volume *volume, struct slice key_text, char room[STORE_KEY_MAX])
+{
+	return volume->config.purge_text ? volume->config.purge_text(key_text, room) : key_text;
+}
+
 enum purged purge_rules(struct volume *volume, struct slice key_text, const struct object_meta *meta, void (*each)(struct rule *rule),
 	uint64_t *ret_clock)
 {
 	char room[STORE_KEY_MAX];
 
-	if (volume->config.purge_text)
-		key_text = volume->config.purge_text(key_text, room);
-	return rules_judge(&volume->rules, key_text, meta, purge_is_bookkeeping(volume, meta), each, ret_clock);
+	return rules_judge(&volume->rules, purged_text(volume, key_text, room), meta, purge_is_bookkeeping(volume, meta), each, ret_clock);
+}
+
+bool purge_is_due(struct volume *volume, struct slice key_text, const struct object_meta *meta)
+{
+	char room[STORE_KEY_MAX];
+
+	return rules_take(&volume->rules, purged_text(volume, key_text, room), meta);
 }
 
 enum purged purge_judge(struct volume *volume, struct object *object)

@@ -222,7 +222,8 @@ static int pass_visit(void *arg, uint64_t generation, struct slice bytes)
 	if (!record_decode(bytes, generation, volume->blocks.total, &record) || record.meta.born >= volume_purge_clock(volume)
 			|| !index_is_current(volume, record.key, generation))
 		return 0;
-	if (pass->drop && purge_rules(volume, record.key_text, &record.meta, NULL, &clock) == PURGED_hard)
+	/* What a purge takes that came meanwhile stays until it has been counted. */
+	if (pass->drop && purge_is_due(volume, record.key_text, &record.meta))
 		pass->doomed[pass->doomed_count++] = (struct doomed){ .key = record.key, .generation = generation };
 	else
 		purge_rules(volume, record.key_text, &record.meta, purge_is_bookkeeping(volume, &record.meta) && !pass->drop ? NULL : rule_count, &clock);

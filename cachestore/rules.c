@@ -170,10 +170,11 @@ bool rules_load(struct rules *rules, const struct rule_row *row)
 /* ---- look-ups ---- */
 
 struct judging {
-	const struct rules *rules;
+	struct rules *rules;
 	uint64_t born;
 	bool bookkeeping;
 	void (*each)(struct rule *rule);
+	bool stored;                         /* hard purges count once they are on disk */
 	enum purged purged;
 };
 
@@ -184,7 +185,7 @@ static void probe(struct judging *judging, enum purge_kind kind, struct slice te
 
 	if (!rule)
 		return;
-	says = rule->hard > judging->born ? PURGED_hard : rule->soft > judging->born && !judging->bookkeeping ? PURGED_soft : PURGED_no;
+	says = (judging->stored ? rule->stored_hard : rule->hard) > judging->born ? PURGED_hard : rule->soft > judging->born && !judging->bookkeeping ? PURGED_soft : PURGED_no;
 	if (says > judging->purged)
 		judging->purged = says;
 	if (says != PURGED_no && judging->each)
@@ -206,25 +207,42 @@ static struct slice base_text(struct slice key_text)
 	return end ? slice_make(key_text.ptr, (size_t)(end - key_text.ptr)) : key_text;
 }
 
+static uint64_t judge(struct judging *judging, struct slice key_text, struct slice tags)
+{
+	struct rules *rules = judging->rules;
+	uint64_t clock;
+
+	pthread_rwlock_rdlock(&rules->lock);
+	clock = atomic_load(&rules->clock);
+	if (rules->keys > 0)
+		probe(judging, PURGE_KEY, base_text(key_text));
+	for (size_t i = 0; i < rules->length_count; i++)
+		if (rules->lengths[i].len <= key_text.len)
+			probe(judging, PURGE_PREFIX, slice_make(key_text.ptr, rules->lengths[i].len));
+	if (rules->tags > 0 && tags.len > 0)
+		probe_tags(judging, tags);
+	pthread_rwlock_unlock(&rules->lock);
+	return clock;
+}
+
 enum purged rules_judge(struct rules *rules, struct slice key_text, const struct object_meta *meta, bool bookkeeping,
 	void (*each)(struct rule *rule), uint64_t *ret_clock)
 {
 	struct judging judging = { .rules = rules, .born = meta->born, .bookkeeping = bookkeeping, .each = each };
 
-	pthread_rwlock_rdlock(&rules->lock);
-	*ret_clock = atomic_load(&rules->clock);
-	if (rules->keys > 0)
-		probe(&judging, PURGE_KEY, base_text(key_text));
-	for (size_t i = 0; i < rules->length_count; i++)
-		if (rules->lengths[i].len <= key_text.len)
-			probe(&judging, PURGE_PREFIX, slice_make(key_text.ptr, rules->lengths[i].len));
-	if (rules->tags > 0 && meta->tags.len > 0)
-		probe_tags(&judging, meta->tags);
-	pthread_rwlock_unlock(&rules->lock);
+	*ret_clock = judge(&judging, key_text, meta->tags);
 	return judging.purged;
 }
 
 /* ---- the purger's ---- */
+
+bool rules_take(struct rules *rules, struct slice key_text, const struct object_meta *meta)
+{
+	struct judging judging = { .rules = rules, .born = meta->born, .stored = true };
+
+	judge(&judging, key_text, meta->tags);
+	return judging.purged == PURGED_hard;
+}
 
 static bool covers(const struct rule *wider, const struct rule *rule)
 {

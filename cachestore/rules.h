@@ -69,6 +69,8 @@ bool rules_load(struct rules *rules, const struct rule_row *row);
 /* What the rules say of an object; *ret_clock is when. each (may be NULL) is called for every rule that concerns it. */
 enum purged rules_judge(struct rules *rules, struct slice key_text, const struct object_meta *meta, bool bookkeeping,
 	void (*each)(struct rule *rule), uint64_t *ret_clock);
+/* Whether a hard purge that is on disk takes the object. The purger's. */
+bool rules_take(struct rules *rules, struct slice key_text, const struct object_meta *meta);
 /* The rest is the purger's. The rule, or NULL. */
 struct rule *rules_find(struct rules *rules, enum purge_kind kind, struct slice text, struct store_key hash);
 /* Those of a slot, at most `room`. */
@@ -97,6 +99,8 @@ enum purged purge_judge(struct volume *volume, struct object *object);
 /* Holds it against the rules. each: for those that concern it. */
 enum purged purge_rules(struct volume *volume, struct slice key_text, const struct object_meta *meta, void (*each)(struct rule *rule),
 	uint64_t *ret_clock);
+/* A hard purge that is on disk concerns it. The purger's. */
+bool purge_is_due(struct volume *volume, struct slice key_text, const struct object_meta *meta);
 /* A hard purge concerns it: it was taken out of the index. */
 bool purge_takes(struct volume *volume, struct object *object);
 /* It must not be published. */

@@ -248,6 +248,43 @@ static void what_is_being_filled_is_not_stored(void **state)
 	free(path);
 }
 
+/* The second comes as soon as the first is acknowledged: while what the first concerned is taken out. */
+struct next { struct volume *volume; struct answer first, second; };
+
+static void purge_the_rest(void *arg, enum store_err err, uint64_t objects)
+{
+	struct store_purge order = { .kind = PURGE_PREFIX, .text = SLICE("http://b/") };
+	struct next *next = arg;
+
+	CHECK(volume_purge(next->volume, &order, purged, &next->second) == STORE_OK);
+	purged(&next->first, err, objects);
+}
+
+static void what_another_purge_has_not_counted_yet_is_not_taken_out(void **state)
+{
+	struct store_purge order = { .kind = PURGE_PREFIX, .text = SLICE("http://a/") };
+	struct store_config config = config_make(help_folder(), 4 * MB);
+	struct next next = { .first = { .wait = HELP_WAIT }, .second = { .wait = HELP_WAIT } };
+	char text[32];
+
+	(void)state;
+	next.volume = help_open(&config);
+	for (int i = 0; i < 2000; i++) {
+		snprintf(text, sizeof(text), "http://%c/%d", i % 4 ? 'b' : 'a', i);
+		put(next.volume, text, "");
+	}
+	volume_flush(next.volume);
+	assert_int_equal(volume_purge(next.volume, &order, purge_the_rest, &next), STORE_OK);
+	help_join(&next.first.wait);
+	help_join(&next.second.wait);
+	assert_int_equal(next.first.objects, 500);
+	assert_int_equal(next.second.objects, 1500);
+	for (int i = 0; i < 1000 && help_stat(next.volume).objects > 0; i++)
+		assert_true(purge(next.volume, PURGE_PREFIX, false, "http://c/") >= 0);
+	assert_int_equal(help_stat(next.volume).objects, 0);
+	volume_close(&next.volume);
+}
+
 /* A pass that drops comes after each hard purge of a prefix: it lets go of rules, that purge's own too. */
 static void rules_await(struct volume *volume, uint64_t count)
 {
@@ -555,6 +592,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_takes_exactly_its_own),
+		cmocka_unit_test(what_another_purge_has_not_counted_yet_is_not_taken_out),
 		cmocka_unit_test(what_is_being_filled_is_not_stored),
 		cmocka_unit_test(what_is_voided_on_its_way_is_not_stored),
 		cmocka_unit_test(rules_go_when_nothing_is_left_or_a_wider_one_comes),
