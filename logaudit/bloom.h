@@ -40,6 +40,12 @@ static inline bool bloom_has(const struct bloom *bloom, uint64_t hash)
 	return *bloom_word(bloom, (uint32_t)hash) >> (hash & 63) & *bloom_word(bloom, (uint32_t)(hash >> 32)) >> (hash >> 32 & 63) & 1;
 }
 
+static inline void bloom_merge(struct bloom *into, const struct bloom *from)
+{
+	for (size_t i = 0; i < (size_t)1 << (BLOOM_BITS_LOG - 6); i++)
+		if (from->words[i]) into->words[i] |= from->words[i];
+}
+
 static inline void bloom_release(struct bloom *bloom)
 {
 	large_free(bloom->words, BLOOM_BYTES);

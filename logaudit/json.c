@@ -21,7 +21,7 @@ void put_text(json_t *object, const char *name, const char *value)
 	json_object_set_new(object, name, json_shown(slice_str(value)));
 }
 
-static void put_ratio(json_t *object, const char *name, uint64_t part, uint64_t whole)
+void put_ratio(json_t *object, const char *name, uint64_t part, uint64_t whole)
 {
 	json_object_set_new(object, name, must(whole ? json_real((double)part / (double)whole) : json_null()));
 }
@@ -94,134 +94,6 @@ static void findings_json(const struct audit *audit, json_t *root)
 	json_object_set_new(root, "cannot_tell", blind);
 }
 
-/* ---- totals ---- */
-
-static json_t *row_json(const struct tally_row *row)
-{
-	json_t *object = must(json_object()), *verdicts = must(json_object());
-
-	put_number(object, "requests", tally_requests(row));
-	put_number(object, "hits", tally_hits(row));
-	put_ratio(object, "hit_ratio", tally_hits(row), tally_requests(row));
-	put_number(object, "bytes", tally_bytes(row));
-	put_number(object, "hit_bytes", tally_hit_bytes(row));
-	put_ratio(object, "byte_hit_ratio", tally_hit_bytes(row), tally_bytes(row));
-	put_number(object, "first_us", row->first_us);
-	put_number(object, "last_us", row->last_us);
-	for (int i = 0; i < VERDICT_COUNT; i++) {
-		json_t *one;
-		if (!row->requests[i]) continue;
-		one = must(json_object());
-		put_number(one, "requests", row->requests[i]);
-		put_number(one, "bytes", row->bytes[i]);
-		json_object_set_new(verdicts, verdict_rows[i].name.ptr, one);
-	}
-	json_object_set_new(object, "verdicts", verdicts);
-	return object;
-}
-
-static void put_counts(json_t *object, const char *name, const struct enum_row *rows, const uint64_t *counts, int count)
-{
-	json_t *list = must(json_object());
-
-	for (int i = 0; i < count; i++)
-		if (counts[i]) put_number(list, rows[i].name.ptr, counts[i]);
-	json_object_set_new(object, name, list);
-}
-
-static void put_names(json_t *root, const char *list_name, const char *name, const struct map *map)
-{
-	json_t *list = must(json_array());
-	size_t *order = tally_order(map);
-
-	for (size_t i = 0; i < map->count; i++) {
-		json_t *row = row_json(map_value(map, order[i]));
-		json_object_set_new(row, name, json_shown(map_key(map, order[i])));
-		json_array_append_new(list, row);
-	}
-	free(order);
-	json_object_set_new(root, list_name, list);
-}
-
-static json_t *codings_json(const struct map *map)
-{
-	json_t *list = must(json_array());
-
-	for (size_t i = 0; i < map->count; i++) {
-		const struct coding_row *row = map_value(map, i);
-		json_t *one = must(json_object());
-		json_object_set_new(one, "coding", json_shown(map_key(map, i)));
-		put_number(one, "answers", row->answers);
-		put_number(one, "compressed", row->compressed);
-		put_number(one, "plain_bytes", row->plain_bytes);
-		put_number(one, "bytes", row->bytes);
-		json_array_append_new(list, one);
-	}
-	return list;
-}
-
-static void totals_json(const struct tally *t, json_t *root)
-{
-	json_t *totals = row_json(&t->all);
-
-	put_text(totals, "hit_ratio_is", "(hit + hit_stale + revalidated) / requests; collapsed, pass, error and all others count as requests only");
-	put_counts(totals, "tiers", tier_rows, t->tiers, TIER_COUNT);
-	put_counts(totals, "nostore", nostore_rows, t->nostores, NOSTORE_COUNT);
-	put_counts(totals, "end", end_rows, t->ends, END_COUNT);
-	put_counts(totals, "refusal", refusal_rows, t->refusals, REFUSAL_COUNT);
-	put_counts(totals, "uncoded", uncoded_rows, t->uncoded, UNCODED_COUNT);
-	put_counts(totals, "uncoded_bytes", uncoded_rows, t->uncoded_bytes, UNCODED_COUNT);
-	json_object_set_new(totals, "codings", codings_json(&t->codings));
-	put_counts(totals, "records", record_rows, t->records, REC_COUNT);
-	put_number(totals, "stored", t->stored);
-	put_number(totals, "unstored", t->unstored);
-	put_number(totals, "unstored_bytes", t->unstored_bytes);
-	put_number(totals, "origin_tries", t->origin_tries);
-	put_number(totals, "origin_bytes_in", t->origin_bytes);
-	put_number(totals, "lost", t->lost);
-	json_object_set_new(root, "totals", totals);
-	put_names(root, "hosts", "host", &t->hosts);
-	put_names(root, "volumes", "volume", &t->volumes);
-}
-
-static json_t *times_json(const struct times *times)
-{
-	json_t *object = must(json_object());
-
-	put_number(object, "count", times->count);
-	put_number(object, "p50_us", times_percentile(times, 0.5));
-	put_number(object, "p90_us", times_percentile(times, 0.9));
-	put_number(object, "p99_us", times_percentile(times, 0.99));
-	return object;
-}
-
-static void worth_json(const struct worth *worth, json_t *root)
-{
-	json_t *costs = must(json_array()), *times = must(json_object()), *origins = must(json_array());
-	int order[NOSTORE_COUNT], count = worth_order(worth, order);
-
-	for (int i = 0; i < count; i++) {
-		json_t *row = must(json_object());
-		put_text(row, "nostore", nostore_rows[order[i]].name.ptr);
-		put_number(row, "requests", worth->repeats[order[i]]);
-		put_number(row, "bytes", worth->repeat_bytes[order[i]]);
-		put_ratio(row, "hit_ratio", worth->repeats[order[i]], worth->requests);
-		json_array_append_new(costs, row);
-	}
-	json_object_set_new(root, "costs", costs);
-	put_number(root, "potential_hits", worth_potential(worth));
-	put_ratio(root, "potential_hit_ratio", worth_potential(worth), worth->requests);
-	json_object_set_new(times, "hit", times_json(&worth->hit));
-	json_object_set_new(times, "miss", times_json(&worth->miss));
-	for (size_t i = 0; i < worth->origins.count; i++) {
-		json_t *row = times_json(map_value(&worth->origins, i));
-		json_object_set_new(row, "origin", json_shown(map_key(&worth->origins, i)));
-		json_array_append_new(origins, row);
-	}
-	json_object_set_new(times, "origins", origins);
-	json_object_set_new(root, "first_byte", times);
-}
-
 static void compare_json(const struct compare *compare, json_t *root)
 {
 	json_t *list = must(json_array());
@@ -258,7 +130,7 @@ void report_json(const struct audit *audit, bool with_totals, const struct compa
 
 	lines_json(audit, root);
 	if (with_totals) {
-		totals_json(&audit->tally, root);
+		tally_json(&audit->tally, root);
 		worth_json(&audit->worth, root);
 	}
 	if (compare) compare_json(compare, root);

@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "fileset.h"
 #include "report.h"
@@ -74,7 +75,7 @@ static int cmd_report(const struct options *o)
 
 	read_files(&audit, o);
 	if (o->json) report_json(&audit, true, NULL, stdout);
-	else report_text(&audit, &(struct report_options){ o->limit }, stdout);
+	else report_text(&audit, &(struct report_options){ o->limit, show_width(STDOUT_FILENO), show_color(STDOUT_FILENO, COLOR_auto) }, stdout);
 	code = audit.trouble_count ? EXIT_trouble : EXIT_ok;
 	audit_release(&audit);
 	return code;
@@ -87,7 +88,7 @@ static int cmd_check(const struct options *o)
 
 	read_files(&audit, o);
 	if (o->json) report_json(&audit, false, NULL, stdout);
-	else check_text(&audit, stdout);
+	else check_text(&audit, &(struct report_options){ o->limit, show_width(STDOUT_FILENO), show_color(STDOUT_FILENO, COLOR_auto) }, stdout);
 	/* What is only worth knowing fails no check. */
 	code = audit.trouble_count ? EXIT_trouble : audit_worst(&audit) >= SEVERITY_warning ? EXIT_found : EXIT_ok;
 	audit_release(&audit);

@@ -1,4 +1,4 @@
-/* Exact counts of requests: in all, by host, by volume. */
+/* Exact counts of requests: in all, and by each of tbl/tables.h. */
 #ifndef LOGAUDIT_TALLY_H
 #define LOGAUDIT_TALLY_H
 
@@ -7,28 +7,42 @@
 
 struct tally_row {
 	uint64_t requests[VERDICT_COUNT], bytes[VERDICT_COUNT];   /* bytes: body bytes sent to clients */
+	uint64_t errors, origin_tries, origin_bytes;
 	uint64_t first_us, last_us;      /* of the first bytes; 0: no request */
 };
 
 /* Answers with a content coding of the proxy's; compressed: those whose bytes were coded for the one request. */
 struct coding_row { uint64_t answers, compressed, plain_bytes, bytes; };
 
+enum table_id {
+#define TABLE(symbol, name, limit, order, key, title, doc) TABLE_##symbol,
+#include "tbl/tables.h"
+#undef TABLE
+	TABLE_COUNT };
+
+enum rows_order { ROWS_by_requests, ROWS_by_name };
+struct table_row { const char *symbol, *name, *title, *doc; enum rows_order order; };
+extern const struct table_row table_rows[TABLE_COUNT];
+
+/* last: the row of the line before, which is often that of the next one as well. */
+struct table { struct map map; uint32_t last; };
+
 struct tally {
 	struct tally_row all;
-	uint64_t tiers[TIER_COUNT], tier_bytes[TIER_COUNT];
 	uint64_t nostores[NOSTORE_COUNT], ends[END_COUNT], refusals[REFUSAL_COUNT];
-	uint64_t status[6];              /* by hundreds; 0: none was sent */
 	uint64_t records[REC_COUNT];     /* lines counted, by kind */
 	uint64_t lost;                   /* what gap records say */
-	uint64_t origin_tries, origin_bytes, stored;
+	uint64_t stored;
 	uint64_t unstored, unstored_bytes;/* what was not stored after all: records of their own say so */
 	uint64_t uncoded[UNCODED_COUNT], uncoded_bytes[UNCODED_COUNT];
 	struct map codings;              /* struct coding_row */
-	struct map hosts, volumes, nodes;/* struct tally_row; uint64_t for nodes: lines */
+	struct table tables[TABLE_COUNT];/* maps of struct tally_row; a node that wrote no request has a row of zeros */
 };
 
 void tally_init(struct tally *tally);
 void tally_add(struct tally *tally, const struct logline *line);
+/* Adds what another tally counted: the result is as if one had counted all lines, as long as no table is full. */
+void tally_merge(struct tally *into, const struct tally *from);
 void tally_release(struct tally *tally);
 
 /* Sums over verdicts. A hit is hit, hit_stale or revalidated: what the store answered. Collapsed requests were spared the
@@ -38,7 +52,25 @@ uint64_t tally_hits(const struct tally_row *row);
 uint64_t tally_bytes(const struct tally_row *row);
 uint64_t tally_hit_bytes(const struct tally_row *row);
 
-/* The entries of a map of rows, most requests first, then by name; the caller frees. */
-size_t *tally_order(const struct map *map);
+/* The rows of a table that have requests, in the table's order; the shared row of those that did not fit stands last. The caller
+ * frees. */
+size_t *tally_order(const struct tally *tally, enum table_id id, size_t *ret_count);
+/* Whether this row is the shared one. */
+bool tally_is_others(const struct tally *tally, enum table_id id, size_t row);
+
+/* ---- measures ---- */
+
+enum measure {
+#define MEASURE(name, KIND, heading, columns, part, whole, doc) MEASURE_##name,
+#include "tbl/measures.h"
+#undef MEASURE
+	MEASURE_COUNT };
+enum measure_kind { MEASURE_is_COUNT, MEASURE_is_BYTES, MEASURE_is_RATIO, MEASURE_is_INSTANT };
+struct measure_row { const char *name, *heading, *doc; enum measure_kind kind; unsigned columns; };
+extern const struct measure_row measure_rows[MEASURE_COUNT];
+
+/* whole: of a ratio. */
+struct measure_value { uint64_t part, whole; };
+struct measure_value measure_of(const struct tally_row *row, enum measure measure);
 
 #endif

@@ -5,23 +5,6 @@
 
 /* ---- lines ---- */
 
-static void reason_add(struct top_row *row, int reason)
-{
-	for (int i = 0; i < TOP_REASONS; i++) {
-		if (row->reasons[i].count && row->reasons[i].reason != reason) continue;
-		row->reasons[i].reason = (int16_t)reason;
-		row->reasons[i].count++;
-		return;
-	}
-	row->unnamed++;
-}
-
-/* Missed: the cache might have answered, by its place in the way, and did not. A refused request never came so far. */
-static bool is_missed(int reason)
-{
-	return reason < REASON_COUNT && !(reason >= REASON_refusal && reason < REASON_end) && reason != REASON_verdict + VERDICT_none;
-}
-
 static void row_add(struct top_row *row, const struct logline *line, bool missed)
 {
 	row->requests++;
@@ -62,11 +45,11 @@ static void take_line(void *arg, const struct logline *line, struct place at)
 	}
 	row = map_value(&top->urls, url);
 	reason = reason_of(line);
-	row_add(row, line, is_missed(reason));
-	row_add(&top->all, line, is_missed(reason));
+	row_add(row, line, reason_is_missed(reason));
+	row_add(&top->all, line, reason_is_missed(reason));
 	reason = tell(top, line, url, reason);
-	if (reason < 0) row->unnamed++;
-	else if (is_missed(reason)) reason_add(row, reason);
+	if (reason < 0) row->reasons.unnamed++;
+	else if (reason_is_missed(reason)) reasons_add(&row->reasons, reason, 1);
 }
 
 struct audit_reader top_reader(struct top *top)
@@ -103,18 +86,6 @@ size_t *top_order(const struct top *top, bool missed, size_t *ret_count)
 	free(rows);
 	*ret_count = count;
 	return order;
-}
-
-static int by_reason(const void *a, const void *b)
-{
-	const __typeof__(((struct top_row *)0)->reasons[0]) *x = a, *y = b;
-
-	return x->count != y->count ? x->count > y->count ? -1 : 1 : x->reason < y->reason ? -1 : x->reason > y->reason;
-}
-
-void top_sort_reasons(struct top_row *row)
-{
-	qsort(row->reasons, TOP_REASONS, sizeof(row->reasons[0]), by_reason);
 }
 
 /* ---- life ---- */

@@ -6,14 +6,15 @@
 
 #include "audit.h"
 #include "miss.h"
+#include "reasons.h"
 
-/* URLs beyond the first NAMES_MAX share one row that says so; reasons beyond TOP_REASONS of one URL, and misses beyond what
+/* URLs beyond the first NAMES_MAX share one row that says so; reasons beyond REASONS_MAX of one URL, and misses beyond what
  * TOP_OBJECTS_MAX objects can be remembered for, are counted without a name. */
-enum { TOP_REASONS = 5, TOP_OBJECTS_MAX = 1 << 18 };
+enum { TOP_OBJECTS_MAX = 1 << 18 };
 
 struct top_row {
-	uint64_t requests, hits, missed, body_out, origin_in, unnamed;
-	struct { int16_t reason; uint32_t count; } reasons[TOP_REASONS];   /* count 0: none yet */
+	uint64_t requests, hits, missed, body_out, origin_in;
+	struct reasons reasons;
 };
 
 struct top {
@@ -31,9 +32,6 @@ void top_release(struct top *top);
 /* The rows, most requests or most missed first, then by URL; those that count nothing are left out, and the shared row stands
  * last. The caller frees. */
 size_t *top_order(const struct top *top, bool missed, size_t *ret_count);
-/* Most frequent first. */
-void top_sort_reasons(struct top_row *row);
-
 void top_text(struct top *top, const struct audit *audit, const struct top_options *options, FILE *out);
 void top_json(struct top *top, const struct audit *audit, const struct top_options *options, FILE *out);
 

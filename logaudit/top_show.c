@@ -24,15 +24,10 @@ static void row_text(const char *name, const struct top_row *row, FILE *out)
 
 static void reasons_line(struct top_row *row, FILE *out)
 {
-	char text[TOP_REASONS * 80], n[SHOW_NUMBER_MAX];
-	size_t len = 0;
+	char text[REASONS_TEXT_MAX];
 
-	top_sort_reasons(row);
-	for (int i = 0; i < TOP_REASONS && row->reasons[i].count; i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s", len ? ", " : "", show_count(n, row->reasons[i].count),
-			reason_row(row->reasons[i].reason).name);
-	if (row->unnamed) len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s of other reasons", len ? ", " : "", show_count(n, row->unnamed));
-	if (len) show_wrapped(out, "                                                      ", 54, WIDTH, text);
+	if (reasons_show(text, &row->reasons)[0])
+		show_wrapped(out, "                                                      ", 54, WIDTH, text);
 }
 
 /* What the names of the rows shown mean, and what would help. */
@@ -69,8 +64,8 @@ void top_text(struct top *top, const struct audit *audit, const struct top_optio
 		row_text(is_others(top, order[i]) ? "(others: URLs that did not fit)" : show_text(name, map_key(&top->urls, order[i]), URL_WIDTH), row, out);
 		if (!options->why) continue;
 		reasons_line(row, out);
-		for (int r = 0; r < TOP_REASONS; r++)
-			if (row->reasons[r].count) shown[row->reasons[r].reason] = true;
+		for (int r = 0; r < REASONS_MAX; r++)
+			if (row->reasons.rows[r].count) shown[row->reasons.rows[r].reason] = true;
 	}
 	row_text("all requests with a target", &top->all, out);
 	if (hidden) fprintf(out, "... and %zu more URLs (--limit 0 shows all)\n", hidden);
@@ -93,19 +88,19 @@ static json_t *row_json(struct top_row *row, bool why)
 		json_decref(reasons);
 		return object;
 	}
-	top_sort_reasons(row);
-	for (int i = 0; i < TOP_REASONS && row->reasons[i].count; i++) {
-		struct reason_row reason = reason_row(row->reasons[i].reason);
+	reasons_sort(&row->reasons);
+	for (int i = 0; i < REASONS_MAX && row->reasons.rows[i].count; i++) {
+		struct reason_row reason = reason_row(row->reasons.rows[i].reason);
 		json_t *one = must(json_object());
 		put_text(one, "kind", reason.kind);
 		put_text(one, "reason", reason.name);
 		put_text(one, "doc", reason.doc);
 		put_text(one, "advice", reason.advice);
-		put_number(one, "count", row->reasons[i].count);
+		put_number(one, "count", row->reasons.rows[i].count);
 		json_array_append_new(reasons, one);
 	}
 	json_object_set_new(object, "reasons", reasons);
-	put_number(object, "other_reasons", row->unnamed);
+	put_number(object, "other_reasons", row->reasons.unnamed);
 	return object;
 }
 

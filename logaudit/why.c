@@ -49,6 +49,11 @@ int reason_of(const struct logline *line)
 	return line->purged ? REASON_miss + MISS_purged : REASON_miss;
 }
 
+bool reason_is_missed(int reason)
+{
+	return reason < REASON_COUNT && !(reason >= REASON_refusal && reason < REASON_end) && reason != REASON_verdict + VERDICT_none;
+}
+
 static int by_count(const void *a, const void *b, void *arg)
 {
 	const struct why *why = arg;

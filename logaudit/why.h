@@ -22,6 +22,8 @@ struct reason_row { const char *kind, *name, *doc, *advice; };
 struct reason_row reason_row(int reason);
 /* What one line says by itself; a miss that has no reason on the line is REASON_miss. */
 int reason_of(const struct logline *line);
+/* Missed: the cache might have answered, by its place in the way, and did not. A refused request never came so far. */
+bool reason_is_missed(int reason);
 
 /* ---- the URL ---- */
 

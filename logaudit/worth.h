@@ -1,41 +1,57 @@
-/* What an operator wants to know beside the ratio: what each reason of not storing costs, and how long answers take. */
+/* What an operator wants to know beside the ratio: what the cache spared the origins, what each reason of not storing costs, which
+ * URLs are missed most, who asks most, how long answers take, and when. */
 #ifndef LOGAUDIT_WORTH_H
 #define LOGAUDIT_WORTH_H
 
 #include <stdio.h>
 
 #include "../conf/logline.h"
-#include "map.h"
 #include "bloom.h"
+#include "heavy.h"
+#include "map.h"
+#include "reasons.h"
+#include "series.h"
+#include "times.h"
 
-/* Times in microseconds in classes of which each is at most 1/8 wider than its beginning: what is printed is a class' end, so at
- * most 12.5 % too much. Adding is exact, in any order. */
-enum { TIMES_CLASSES = 62 * 8 };
-struct times { uint64_t count, classes[TIMES_CLASSES]; };
+/* Places of the tables of URLs and clients; a URL or address that is longer than its bytes is shown cut. */
+enum { MISSED_PLACES = 2048, MISSED_TEXT_MAX = 240, CLIENT_PLACES = 4096, CLIENT_TEXT_MAX = 48 };
+
+/* Of a URL that the store did not answer; counted since it has its place. */
+struct missed { uint64_t origin_bytes; struct reasons reasons; };
+struct client { uint64_t hits, bytes, errors; };
+
+/* What the origins were spared: answers of the store and of other requests' fetches for which no origin was asked, and the body
+ * bytes that it sent and did not read. refreshes, refresh_bytes: what fetches in the background took back. */
+struct saved { uint64_t requests, bytes, refreshes, refresh_bytes; };
 
 struct worth {
 	struct bloom pages;               /* that were asked for with GET */
 	/* Requests for pages that had been asked for before and were not stored for the reason: hits, had they been stored and kept. */
 	uint64_t repeats[NOSTORE_COUNT], repeat_bytes[NOSTORE_COUNT];
 	uint64_t requests, hits;
+	struct saved saved;
 	struct times hit, miss;          /* to the first byte to the client; miss: an origin was asked */
 	struct map origins;              /* struct times: to the first byte of the origin */
+	struct heavy missed, clients;    /* struct missed, by URL; struct client, by address */
+	struct series series;
 };
 
 void worth_init(struct worth *worth);
 void worth_add(struct worth *worth, const struct logline *line);
 /* Says that the line comes soon. */
 void worth_ahead(const struct worth *worth, const struct logline *line);
+/* Adds what another counted. Pages that both saw for the first time count as seen once too often: repeats may be lower than of one
+ * reader, by at most one a page. */
+void worth_merge(struct worth *into, const struct worth *from);
 void worth_release(struct worth *worth);
 
 /* hits + all repeats: the most that the log's requests could have been, had every answer been stored and kept. */
 uint64_t worth_potential(const struct worth *worth);
-/* The time that the share (0 to 1) of all did not exceed; 0 when there are none. */
-uint64_t times_percentile(const struct times *times, double share);
-void times_add(struct times *times, uint64_t us);
-
+/* Time that clients did not wait: for each answer of the store, what the mean of those from origins is above it. An estimate. */
+uint64_t worth_saved_us(const struct worth *worth);
 /* Reasons that cost something, the dearest first; the caller's order has room for NOSTORE_COUNT. Returns how many. */
 int worth_order(const struct worth *worth, int order[NOSTORE_COUNT]);
-void worth_text(const struct worth *worth, FILE *out);
+/* Places in `origins`, most answers first, then by name. The caller frees. */
+size_t *worth_origins(const struct worth *worth);
 
 #endif

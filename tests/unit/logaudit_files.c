@@ -81,8 +81,8 @@ static void read_set(struct audit *audit, char **given, int count)
 static void assert_in_order(const struct audit *audit)
 {
 	assert_int_equal(audit->lines_counted, 5);
-	assert_int_equal(audit->tally.hosts.count, 4);
-	for (size_t i = 0; i < 4; i++) assert_int_equal(map_key(&audit->tally.hosts, i).ptr[0], 'a' + (int)i);
+	assert_int_equal(audit->tally.tables[TABLE_hosts].map.count, 4);
+	for (size_t i = 0; i < 4; i++) assert_int_equal(map_key(&audit->tally.tables[TABLE_hosts].map, i).ptr[0], 'a' + (int)i);
 }
 
 static void a_rotated_set_is_one_log_in_any_order(void **state)

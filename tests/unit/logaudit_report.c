@@ -148,7 +148,7 @@ static void text_fits_whatever_the_log_holds(void **state)
 	audit_finish(&audit);
 	assert_true(audit.findings.count > 5);
 	report_text(&audit, &(struct report_options){ 0 }, out);
-	check_text(&audit, out);
+	check_text(&audit, &(struct report_options){ 0 }, out);
 	fields_text(out);
 	rules_text(out);
 	fclose(out);

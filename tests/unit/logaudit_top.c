@@ -60,10 +60,10 @@ static void urls_are_in_order_and_misses_have_reasons(void **state)
 	assert_int_equal(count, 4);
 	assert_true(slice_eq(map_key(&top.urls, order[0]), SLICE("http://a.example/a")));
 	free(order);
-	assert_int_equal(row_of(&top, "http://a.example/a")->reasons[0].reason, REASON_miss + MISS_first);
-	assert_int_equal(row_of(&top, "http://a.example/a")->reasons[1].reason, REASON_miss + MISS_expired);
-	assert_int_equal(row_of(&top, "http://a.example/b")->reasons[0].reason, NOSTORE_private);
-	assert_int_equal(row_of(&top, "http://a.example/b")->reasons[0].count, 2);
+	assert_int_equal(row_of(&top, "http://a.example/a")->reasons.rows[0].reason, REASON_miss + MISS_first);
+	assert_int_equal(row_of(&top, "http://a.example/a")->reasons.rows[1].reason, REASON_miss + MISS_expired);
+	assert_int_equal(row_of(&top, "http://a.example/b")->reasons.rows[0].reason, NOSTORE_private);
+	assert_int_equal(row_of(&top, "http://a.example/b")->reasons.rows[0].count, 2);
 	assert_int_equal(top.all.requests, 9);
 	assert_int_equal(top.all.missed, 5);
 	top_release(&top);
@@ -75,12 +75,12 @@ static void more_reasons_than_have_a_name_are_counted(void **state)
 
 	(void)state;
 	top_init(&top);
-	for (int i = 1; i <= TOP_REASONS + 3; i++) {
+	for (int i = 1; i <= REASONS_MAX + 3; i++) {
 		struct logline line = request_at(VERDICT_miss, "/a", 0, 0);
 		line.nostore = (uint8_t)i;
 		feed(&top, &line);
 	}
-	assert_int_equal(row_of(&top, "http://a.example/a")->unnamed, 3);
+	assert_int_equal(row_of(&top, "http://a.example/a")->reasons.unnamed, 3);
 	top_release(&top);
 }
 

@@ -107,12 +107,12 @@ static void truth_agrees(const struct traffic_truth *truth, const struct audit *
 	assert_int_equal(tally_requests(&audit->tally.all), truth->requests);
 	assert_int_equal(tally_bytes(&audit->tally.all), truth->bytes);
 	assert_int_equal(audit->tally.stored, truth->stored);
-	assert_int_equal(audit->tally.origin_tries, truth->origin_tries);
+	assert_int_equal(audit->tally.all.origin_tries, truth->origin_tries);
 	assert_int_equal(audit->tally.all.first_us, truth->first_us);
 	assert_int_equal(audit->tally.all.last_us, truth->last_us);
 	for (int i = 0; i < VERDICT_COUNT; i++) assert_int_equal(audit->tally.all.requests[i], truth->verdicts[i]);
-	rows_agree(truth->hosts, truth->host_count, &audit->tally.hosts);
-	rows_agree(truth->volumes, truth->volume_count, &audit->tally.volumes);
+	rows_agree(truth->hosts, truth->host_count, &audit->tally.tables[TABLE_hosts].map);
+	rows_agree(truth->volumes, truth->volume_count, &audit->tally.tables[TABLE_volumes].map);
 	for (size_t i = 0; i < COUNT_OF(broken_names); i++)
 		for (int r = 0; r < REJECT_COUNT; r++)
 			if (strcmp(reject_rows[r].name, broken_names[i]) == 0) assert_int_equal(audit->rejects[r].group.count, truth->broken[i]);
