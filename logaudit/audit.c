@@ -106,6 +106,7 @@ bool audit_settle(struct audit *audit, struct chunk *chunk)
 	chunk->file = audit->here.file;
 	chunk->first = audit->here.line + 1;
 	chunk->rules_on = audit->rules_on;
+	progress_add(audit->progress, chunk->text.len);
 	audit->here.line += chunk->numbers;
 	for (size_t i = 0; i < chunk->count; i++) facts_name(&chunk->lines[i], &audit->names);
 	audit->lines_read += chunk->count;

@@ -4,6 +4,7 @@
 
 #include "chunk.h"
 #include "metrics.h"
+#include "progress.h"
 #include "rule.h"
 #include "tally.h"
 #include "worth.h"
@@ -31,6 +32,7 @@ enum input_trouble { INPUT_none, INPUT_too_long, INPUT_no_newline };
 struct audit {
 	struct audit_reader reader;      /* set after audit_init: nothing else is counted then but lines */
 	unsigned threads;                /* set after audit_init; 1 */
+	struct progress *progress;       /* set after audit_init, or NULL */
 	struct audit_file *files;
 	size_t file_count;
 	struct line_parser parser;       /* knows what the lines before say of those to come */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fileset.h"
+#include "progress.h"
 #include "report.h"
 #include "pipeline.h"
 #include "top.h"
@@ -14,7 +15,8 @@
 enum { EXIT_ok = 0, EXIT_found = 1, EXIT_trouble = 2, ROWS_DEFAULT = 20 };
 
 struct options {
-	bool json, missed, why;
+	bool json, csv, missed, why;
+	enum color_when color;
 	size_t limit;
 	unsigned threads;
 	const char *scrape, *url, *node;
@@ -38,7 +40,9 @@ static const char help_text[] =
 	"\n"
 	"  --json             one JSON object instead of text\n"
 	"  --threads N        how many threads read and count (as many as there are processors)\n"
-	"  --limit N          report: most hosts and volumes shown; top: most URLs (20; 0: all)\n"
+	"  --csv              report: one CSV table of section, name, measure and value instead of text\n"
+	"  --color WHEN       report, check: auto (on a terminal), always or never\n"
+	"  --limit N          report: most rows of each table; top: most URLs (20; 0: all)\n"
 	"  --missed           top: the URLs most often missed\n"
 	"  --why              top: with the reasons of the misses\n"
 	"  --scrape FILE      metrics: a saved metrics page\n"
@@ -56,8 +60,14 @@ static int usage(const char *what, const char *detail)
 
 static void read_given(struct audit *audit, const struct options *o)
 {
+	struct progress progress;
+
 	audit->threads = o->threads;
+	progress_begin(&progress, o->files, o->file_count);
+	audit->progress = &progress;
 	fileset_read(audit, o->files, o->file_count);
+	audit->progress = NULL;
+	progress_end(&progress);
 	audit_finish(audit);
 	for (size_t i = 0; i < audit->trouble_count; i++) fprintf(stderr, "logaudit: %s\n", audit->troubles[i]);
 }
@@ -68,14 +78,21 @@ static void read_files(struct audit *audit, const struct options *o)
 	read_given(audit, o);
 }
 
+static struct report_options report_options(const struct options *o)
+{
+	return (struct report_options){ o->limit, show_width(STDOUT_FILENO), show_color(STDOUT_FILENO, o->color) };
+}
+
 static int cmd_report(const struct options *o)
 {
+	const struct report_options options = report_options(o);
 	struct audit audit;
 	int code;
 
 	read_files(&audit, o);
 	if (o->json) report_json(&audit, true, NULL, stdout);
-	else report_text(&audit, &(struct report_options){ o->limit, show_width(STDOUT_FILENO), show_color(STDOUT_FILENO, COLOR_auto) }, stdout);
+	else if (o->csv) report_csv(&audit, stdout);
+	else report_text(&audit, &options, stdout);
 	code = audit.trouble_count ? EXIT_trouble : EXIT_ok;
 	audit_release(&audit);
 	return code;
@@ -83,12 +100,13 @@ static int cmd_report(const struct options *o)
 
 static int cmd_check(const struct options *o)
 {
+	const struct report_options options = report_options(o);
 	struct audit audit;
 	int code;
 
 	read_files(&audit, o);
 	if (o->json) report_json(&audit, false, NULL, stdout);
-	else check_text(&audit, &(struct report_options){ o->limit, show_width(STDOUT_FILENO), show_color(STDOUT_FILENO, COLOR_auto) }, stdout);
+	else check_text(&audit, &options, stdout);
 	/* What is only worth knowing fails no check. */
 	code = audit.trouble_count ? EXIT_trouble : audit_worst(&audit) >= SEVERITY_warning ? EXIT_found : EXIT_ok;
 	audit_release(&audit);
@@ -256,11 +274,24 @@ static unsigned threads_default(void)
 	return CPU_COUNT(&set) < PIPELINE_THREADS_MAX ? (unsigned)CPU_COUNT(&set) : PIPELINE_THREADS_MAX;
 }
 
+static bool parse_color(const char *text, enum color_when *ret_color)
+{
+	static const char *const names[] = { "auto", "always", "never" };
+
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		if (strcmp(text, names[i]) != 0) continue;
+		*ret_color = (enum color_when)i;
+		return true;
+	}
+	return false;
+}
+
 static int run(int argc, char **argv)
 {
 	static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { "limit", required_argument, NULL, 'l' },
 		{ "scrape", required_argument, NULL, 's' }, { "url", required_argument, NULL, 'u' }, { "node", required_argument, NULL, 'n' },
 		{ "missed", no_argument, NULL, 'm' }, { "threads", required_argument, NULL, 't' },
+		{ "csv", no_argument, NULL, 'c' }, { "color", required_argument, NULL, 'C' },
 		{ "why", no_argument, NULL, 'y' }, { "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	struct options o = { .limit = ROWS_DEFAULT, .threads = threads_default() };
 	size_t i = 0;
@@ -268,6 +299,8 @@ static int run(int argc, char **argv)
 	for (int c; (c = getopt_long(argc, argv, "hV", longs, NULL)) != -1;) {
 		switch (c) {
 		case 'j': o.json = true; break;
+		case 'c': o.csv = true; break;
+		case 'C': if (!parse_color(optarg, &o.color)) return usage("--color is not auto, always or never:", optarg); break;
 		case 'l': if (!parse_limit(optarg, &o.limit)) return usage("--limit is not a number:", optarg); break;
 		case 't': if (!parse_threads(optarg, &o.threads)) return usage("--threads is not a number from 1 to 64:", optarg); break;
 		case 'm': o.missed = true; break;

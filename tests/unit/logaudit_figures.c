@@ -315,6 +315,28 @@ static void numbers_are_rounded_to_what_can_be_read(void **state)
 	assert_string_equal(show_text(text, SLICE("caf\xc3\xa9"), 0), "caf\xc3\xa9");
 }
 
+static void progress_fits_and_does_not_divide_by_nothing(void **state)
+{
+	static const struct { uint64_t total, done, elapsed_us; size_t width; const char *text; } rows[] = {
+		{ 1000, 500, 1000000, 80, "[###############...............]  50 %  500 B/s  1.00 s left" },
+		{ 1000, 0, 0, 80, "[..............................]   0 %  0 B/s  under 1 s left" },
+		{ 1000, 2000, 1000000, 60, "[##########] 100 %  1.95 KiB/s  under 1 s left" },
+		{ 0, 1 << 20, 500000, 80, "read 1.00 MiB, 2.00 MiB/s" },
+		{ UINT64_MAX, 1, UINT64_MAX / 2, 60, "[..........]   0 %  0 B/s  ?" },
+	};
+	char text[PROGRESS_TEXT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct progress progress = { .total = rows[i].total, .done = rows[i].done, .width = rows[i].width };
+		size_t len = strcspn(rows[i].text, "?");
+		progress_text(text, &progress, rows[i].elapsed_us);
+		if (strncmp(text, rows[i].text, len) != 0 || (!rows[i].text[len] && text[len])) fail_msg("%s, not %s", text, rows[i].text);
+		assert_true(strlen(text) < rows[i].width);
+	}
+	progress_add(NULL, 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +346,7 @@ int main(void)
 		cmocka_unit_test(times_of_no_calendar_spoil_no_series),
 		cmocka_unit_test(the_most_frequent_are_found_and_their_error_is_true),
 		cmocka_unit_test(as_long_as_all_fit_counts_are_exact),
+		cmocka_unit_test(progress_fits_and_does_not_divide_by_nothing),
 		cmocka_unit_test(numbers_are_rounded_to_what_can_be_read),
 	};
 
