@@ -57,6 +57,13 @@ $(OUT)/obj/%.o: %.c | $(OUT)/deps
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -c -o $@ $<
 
+# The page of `logaudit report --html` carries its style and scripts, and their hashes, within itself.
+$(OUT)/gen/page_assets.h: logaudit/page/embed.sh $(wildcard logaudit/page/*.css logaudit/page/*.js)
+	@mkdir -p $(@D)
+	sh $< $(<D) >$@.new && mv $@.new $@
+$(OUT)/obj/logaudit/page_assets.o: CFLAGS += -I$(OUT)/gen
+$(OUT)/obj/logaudit/page_assets.o: $(OUT)/gen/page_assets.h
+
 $(OUT)/conf.a: $(call objects,conf)
 $(OUT)/cachestore.a: $(call objects,cachestore)
 $(OUT)/proxyd.a: $(call objects,proxyd)

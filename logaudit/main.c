@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fileset.h"
+#include "page.h"
 #include "progress.h"
 #include "report.h"
 #include "pipeline.h"
@@ -19,7 +20,7 @@ struct options {
 	enum color_when color;
 	size_t limit;
 	unsigned threads;
-	const char *scrape, *url, *node;
+	const char *scrape, *url, *node, *html;
 	char **files;
 	int file_count;
 };
@@ -41,6 +42,7 @@ static const char help_text[] =
 	"  --json             one JSON object instead of text\n"
 	"  --threads N        how many threads read and count (as many as there are processors)\n"
 	"  --csv              report: one CSV table of section, name, measure and value instead of text\n"
+	"  --html FILE        report: write it as one self-contained page instead of text\n"
 	"  --color WHEN       report, check: auto (on a terminal), always or never\n"
 	"  --limit N          report: most rows of each table; top: most URLs (20; 0: all)\n"
 	"  --missed           top: the URLs most often missed\n"
@@ -83,6 +85,31 @@ static struct report_options report_options(const struct options *o)
 	return (struct report_options){ o->limit, show_width(STDOUT_FILENO), show_color(STDOUT_FILENO, o->color) };
 }
 
+/* The page is written beside its place and then put there: who opens it sees a whole one. */
+static bool page_save(const struct audit *audit, const struct report_options *options, const char *path)
+{
+	char *temporary = NULL;
+	FILE *out;
+	bool ok;
+
+	if (strcmp(path, "-") == 0) {
+		report_page(audit, options, stdout);
+		return true;
+	}
+	CHECK(asprintf(&temporary, "%s.new", path) >= 0);
+	out = fopen(temporary, "we");
+	if (out) report_page(audit, options, out);
+	ok = out && fflush(out) == 0 && !ferror(out);
+	if (out && fclose(out) != 0) ok = false;
+	ok = ok && rename(temporary, path) == 0;
+	if (!ok) {
+		fprintf(stderr, "logaudit: %s: cannot be written: %s\n", path, strerror(errno));
+		if (out) unlink(temporary);
+	}
+	free(temporary);
+	return ok;
+}
+
 static int cmd_report(const struct options *o)
 {
 	const struct report_options options = report_options(o);
@@ -92,8 +119,9 @@ static int cmd_report(const struct options *o)
 	read_files(&audit, o);
 	if (o->json) report_json(&audit, true, NULL, stdout);
 	else if (o->csv) report_csv(&audit, stdout);
-	else report_text(&audit, &options, stdout);
+	else if (!o->html) report_text(&audit, &options, stdout);
 	code = audit.trouble_count ? EXIT_trouble : EXIT_ok;
+	if (o->html && !page_save(&audit, &options, o->html)) code = EXIT_trouble;
 	audit_release(&audit);
 	return code;
 }
@@ -291,7 +319,7 @@ static int run(int argc, char **argv)
 	static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { "limit", required_argument, NULL, 'l' },
 		{ "scrape", required_argument, NULL, 's' }, { "url", required_argument, NULL, 'u' }, { "node", required_argument, NULL, 'n' },
 		{ "missed", no_argument, NULL, 'm' }, { "threads", required_argument, NULL, 't' },
-		{ "csv", no_argument, NULL, 'c' }, { "color", required_argument, NULL, 'C' },
+		{ "csv", no_argument, NULL, 'c' }, { "html", required_argument, NULL, 'H' }, { "color", required_argument, NULL, 'C' },
 		{ "why", no_argument, NULL, 'y' }, { "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	struct options o = { .limit = ROWS_DEFAULT, .threads = threads_default() };
 	size_t i = 0;
@@ -300,6 +328,7 @@ static int run(int argc, char **argv)
 		switch (c) {
 		case 'j': o.json = true; break;
 		case 'c': o.csv = true; break;
+		case 'H': o.html = optarg; break;
 		case 'C': if (!parse_color(optarg, &o.color)) return usage("--color is not auto, always or never:", optarg); break;
 		case 'l': if (!parse_limit(optarg, &o.limit)) return usage("--limit is not a number:", optarg); break;
 		case 't': if (!parse_threads(optarg, &o.threads)) return usage("--threads is not a number from 1 to 64:", optarg); break;
