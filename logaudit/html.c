@@ -20,6 +20,18 @@ void html_text(FILE *out, struct slice text)
 	}
 }
 
+void html_prose(FILE *out, const char *text)
+{
+	for (;;) {
+		size_t before = strcspn(text, "`"), code = text[before] ? strcspn(text + before + 1, "`") : 0;
+		if (!text[before] || !text[before + 1 + code]) break;
+		html_text(out, slice_make(text, before));
+		html_element(out, "code", NULL, slice_make(text + before + 1, code));
+		text += before + code + 2;
+	}
+	html_str(out, text);
+}
+
 void html_element(FILE *out, const char *tag, const char *class, struct slice text)
 {
 	if (class) fprintf(out, "<%s class=\"%s\">", tag, class);

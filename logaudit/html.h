@@ -9,6 +9,8 @@
 /* As show_text has it, and & < > " ' as references: safe in text and in quoted attributes. */
 void html_text(FILE *out, struct slice text);
 static inline void html_str(FILE *out, const char *text) { html_text(out, slice_str(text)); }
+/* The same, and what stands between two backticks as code. */
+void html_prose(FILE *out, const char *text);
 /* <tag class="class">text</tag>; class NULL: none. */
 void html_element(FILE *out, const char *tag, const char *class, struct slice text);
 /* A picture of shares of `whole` from left to right; each class with its number. Words beside it say the same: it is hidden from

@@ -86,11 +86,10 @@ static void key_ratio(const char *name, const char *class, struct measure_value 
 
 static void key_saved(const struct worth *worth, FILE *out)
 {
-	char big[SHOW_NUMBER_MAX + 16], n[SHOW_NUMBER_MAX];
+	char big[SHOW_NUMBER_MAX], n[SHOW_NUMBER_MAX];
 
-	snprintf(big, sizeof(big), "%s requests", show_count(n, worth->saved.requests));
-	key_begin("Origins were spared", big, out);
-	fprintf(out, "%s of bodies", show_bytes(n, worth->saved.bytes));
+	key_begin("Origins were spared", show_count(big, worth->saved.requests), out);
+	fprintf(out, "requests, %s of bodies", show_bytes(n, worth->saved.bytes));
 	if (worth_saved_us(worth)) fprintf(out, "; clients about %s of waiting", show_span(n, worth_saved_us(worth)));
 	if (worth->saved.refreshes)
 		fprintf(out, "; %s fetches in the background took back %s", show_count(n, worth->saved.refreshes), show_bytes(big, worth->saved.refresh_bytes));
@@ -131,7 +130,7 @@ static void keys_write(const struct audit *audit, FILE *out)
 static void evidence_write(const struct audit *audit, const struct finding *f, FILE *out)
 {
 	fputs("<details><summary>What the rule looks for, and the lines that show it</summary><p>", out);
-	html_str(out, f->rule->doc);
+	html_prose(out, f->rule->doc);
 	fputs("</p><ul>", out);
 	for (unsigned i = 0; i < f->evidence.count; i++) {
 		fputs("<li><code>", out);
@@ -153,9 +152,9 @@ static void finding_write(const struct audit *audit, const struct finding *f, FI
 	html_str(out, f->subject);
 	fprintf(out, "</bdi></h3><span class=\"rule\"><code>%s</code>, %s time%s</span></header>\n<dl><dt>Do</dt><dd class=\"do\">", f->rule->id,
 		show_count(n, f->count), f->count == 1 ? "" : "s");
-	html_str(out, f->cure);
+	html_prose(out, f->cure);
 	fputs("</dd><dt>Cause</dt><dd>", out);
-	html_str(out, f->cause);
+	html_prose(out, f->cause);
 	fputs("</dd></dl>", out);
 	evidence_write(audit, f, out);
 	fputs("</article>\n", out);
@@ -199,7 +198,7 @@ static void rejects_write(const struct audit *audit, FILE *out)
 		const struct rejects *r = &audit->rejects[i];
 		if (!r->group.count) continue;
 		fprintf(out, "<li>%s <code>%s</code>: ", show_count(n, r->group.count), reject_rows[i].name);
-		html_str(out, reject_rows[i].doc);
+		html_prose(out, reject_rows[i].doc);
 		fputs(" First at <code>", out);
 		html_str(out, audit_path(audit, r->group.evidence.at[0]));
 		fprintf(out, ":%" PRIu64 "</code></li>", r->group.evidence.at[0].line);

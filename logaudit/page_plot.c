@@ -48,16 +48,45 @@ static const struct plot plots[] = {
 
 /* ---- axes ---- */
 
-/* The step of an axis of STEPS steps that reaches max: 1, 2 or 5 times a power of ten, or of 1,024 for bytes. */
+/* From lo to hi in equal steps; where `log`, each is ten times the one before. */
+struct axis { double lo, hi; int steps; bool log; };
+
+/* The step of an axis of STEPS steps that reaches max: 1, 2 or 5 times a power of ten, or a power of two of bytes. */
 static double axis_step(double max, enum unit unit)
 {
-	static const unsigned nice[] = { 1, 2, 5, 10, 20, 50, 100, 200, 500 };
-	double base = unit == UNIT_bytes ? 1 : unit == UNIT_share ? 1e-6 : unit == UNIT_rate ? 1e-3 : 1;
+	static const unsigned tens[] = { 1, 2, 5, 10, 20, 50, 100, 200, 500 }, twos[] = { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512 };
+	bool bytes = unit == UNIT_bytes;
+	double base = bytes ? 1 : 1e-6;
 
-	for (; base < 1e30; base *= unit == UNIT_bytes ? 1024 : 1000)
-		for (size_t i = 0; i < COUNT_OF(nice); i++)
-			if (base * nice[i] * STEPS >= max) return base * nice[i];
+	for (; base < 1e30; base *= bytes ? 1024 : 1000)
+		for (size_t i = 0; i < (bytes ? COUNT_OF(twos) : COUNT_OF(tens)); i++) {
+			double step = base * (bytes ? twos : tens)[i];
+			if (step * STEPS >= max) return step;
+		}
 	return base;
+}
+
+/* Times of a cache and of an origin differ by powers of ten. */
+static struct axis axis_of(const struct plot *plot, double min, double max)
+{
+	struct axis axis = { 0, 1, STEPS, false };
+
+	if (plot->unit == UNIT_time) {
+		axis = (struct axis){ 1, 10, 1, true };
+		while (axis.lo * 10 <= min) axis.lo *= 10;
+		for (axis.hi = axis.lo * 10; axis.hi < max; axis.hi *= 10) axis.steps++;
+	} else if (!plot->full) {
+		axis.hi = STEPS * axis_step(max, plot->unit);
+	}
+	return axis;
+}
+
+/* How far up, 0 to 1. */
+static double axis_at(const struct axis *axis, double value)
+{
+	double at = axis->log ? value > axis->lo ? log(value / axis->lo) / log(axis->hi / axis->lo) : 0 : (value - axis->lo) / (axis->hi - axis->lo);
+
+	return fmin(1, fmax(0, at));
 }
 
 /* value, as an axis that ends at `end` says it. */
@@ -70,7 +99,7 @@ static const char *axis_label(char out[LABEL_MAX], double value, double end, enu
 	case UNIT_share: snprintf(out, LABEL_MAX, "%.4g %%", 100 * value); break;
 	case UNIT_rate: snprintf(out, LABEL_MAX, "%.5g%s", end >= 100000 ? value / 1000 : value, end >= 100000 ? " k" : ""); break;
 	case UNIT_time:
-		snprintf(out, LABEL_MAX, "%.4g %s", end >= 1e6 ? value / 1e6 : end >= 1000 ? value / 1000 : value, end >= 1e6 ? "s" : end >= 1000 ? "ms" : "us");
+		snprintf(out, LABEL_MAX, "%.4g %s", value >= 1e6 ? value / 1e6 : value >= 1000 ? value / 1000 : value, value >= 1e6 ? "s" : value >= 1000 ? "ms" : "us");
 		break;
 	case UNIT_bytes:
 		for (; end >= 4 * 1024 && size + 1 < COUNT_OF(sizes); size++, end /= 1024) value /= 1024;
@@ -80,12 +109,15 @@ static const char *axis_label(char out[LABEL_MAX], double value, double end, enu
 	return out;
 }
 
-static void y_write(const struct plot *plot, double end, FILE *out)
+static void y_write(const struct plot *plot, const struct axis *axis, FILE *out)
 {
 	char label[LABEL_MAX];
 
 	fputs("<div class=\"y\" aria-hidden=\"true\">", out);
-	for (int i = 0; i <= STEPS; i++) fprintf(out, "<span>%s</span>", axis_label(label, end * i / STEPS, end, plot->unit));
+	for (int i = 0; i <= axis->steps; i++) {
+		double value = axis->log ? axis->lo * pow(10, i) : axis->lo + (axis->hi - axis->lo) * i / axis->steps;
+		fprintf(out, "<span>%s</span>", axis_label(label, value, axis->hi, plot->unit));
+	}
 	fputs("</div>", out);
 }
 
@@ -115,7 +147,7 @@ static void x_write(const struct series *series, FILE *out)
 /* ---- curves ---- */
 
 /* Steps: each bucket is as wide as its time. Areas go down to the axis and back; lines break where there is no value. */
-static void curve_write(const struct series *series, const struct curve *curve, double end, FILE *out)
+static void curve_write(const struct series *series, const struct curve *curve, const struct axis *axis, FILE *out)
 {
 	double seconds = (double)series->width_us / 1e6, width = (double)WIDE / (double)series->count;
 	bool area = curve->draw[0] == 'a', down = false;
@@ -123,7 +155,7 @@ static void curve_write(const struct series *series, const struct curve *curve, 
 	fprintf(out, "<path class=\"%s\" d=\"", curve->draw);
 	for (size_t i = 0; i < series->count; i++) {
 		double value = curve->value(&series->buckets[i], seconds), x = width * (double)i;
-		double y = HIGH - HIGH * fmin(1, (isnan(value) ? 0 : value) / end);
+		double y = HIGH - HIGH * axis_at(axis, isnan(value) ? 0 : value);
 		bool none = isnan(value) && !area;
 		if (none) {
 			down = false;
@@ -138,33 +170,40 @@ static void curve_write(const struct series *series, const struct curve *curve, 
 	fprintf(out, "%s\"/>", area && down ? "V200Z" : "");
 }
 
-static double highest(const struct series *series, const struct plot *plot)
+static void extremes(const struct series *series, const struct plot *plot, double *ret_min, double *ret_max)
 {
-	double seconds = (double)series->width_us / 1e6, max = 0;
+	double seconds = (double)series->width_us / 1e6;
 
+	*ret_min = INFINITY;
+	*ret_max = 0;
 	for (int c = 0; c < CURVES_MAX && plot->curves[c].value; c++)
 		for (size_t i = 0; i < series->count; i++) {
 			double value = plot->curves[c].value(&series->buckets[i], seconds);
-			if (value > max) max = value;
+			if (value > *ret_max) *ret_max = value;
+			if (value < *ret_min) *ret_min = value;
 		}
-	return max;
+	/* No value at all, or zero. */
+	if (!(*ret_min >= 1 && *ret_min < INFINITY)) *ret_min = 1;
 }
 
 static void plot_write(const struct series *series, const struct plot *plot, FILE *out)
 {
-	double max = highest(series, plot), end = plot->full ? 1 : STEPS * axis_step(max, plot->unit);
 	char label[LABEL_MAX];
+	struct axis axis;
+	double min, max;
 
+	extremes(series, plot, &min, &max);
+	axis = axis_of(plot, min, max);
 	fprintf(out, "<figure class=\"card\" data-plot=\"%s\"><figcaption><b>%s</b><span class=\"legend\">", plot->name, plot->title);
 	for (int c = 0; c < CURVES_MAX && plot->curves[c].value; c++)
 		fprintf(out, "<span><i class=\"%s\"></i>%s</span>", plot->curves[c].key, plot->curves[c].label);
 	fputs("</span></figcaption>\n<div class=\"plot\">", out);
-	y_write(plot, end, out);
+	y_write(plot, &axis, out);
 	fprintf(out, "<svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"%s over time; highest %s. The figures are in the "
 		"table below.\">", WIDE, HIGH, plot->title, axis_label(label, max, max, plot->unit));
-	for (int i = 0; i <= STEPS; i++)
-		fprintf(out, "<line class=\"grid\" x1=\"0\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", WIDE, HIGH * i / STEPS, HIGH * i / STEPS);
-	for (int c = 0; c < CURVES_MAX && plot->curves[c].value; c++) curve_write(series, &plot->curves[c], end, out);
+	for (int i = 0; i <= axis.steps; i++)
+		fprintf(out, "<line class=\"grid\" x1=\"0\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", WIDE, HIGH * i / axis.steps, HIGH * i / axis.steps);
+	for (int c = 0; c < CURVES_MAX && plot->curves[c].value; c++) curve_write(series, &plot->curves[c], &axis, out);
 	fputs("</svg>", out);
 	x_write(series, out);
 	fputs("</div></figure>\n", out);

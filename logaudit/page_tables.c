@@ -53,6 +53,7 @@ static void table_begin(const char *caption, const char *first, FILE *out)
 }
 
 static void table_head(const char *heading, FILE *out) { fprintf(out, "<th scope=\"col\">%s</th>", heading); }
+static void table_head_note(const char *heading, FILE *out) { fprintf(out, "<th scope=\"col\" class=\"note\">%s</th>", heading); }
 static void table_body(FILE *out) { fputs("</tr></thead>\n<tbody>\n", out); }
 static void table_end(FILE *out) { fputs("</tbody></table></div>\n", out); }
 
@@ -124,7 +125,7 @@ static void verdicts_write(const struct tally *t, FILE *out)
 		table_head(i ? "Bytes" : "Requests", out);
 		table_head("Share", out);
 	}
-	table_head("What it means", out);
+	table_head_note("What it means", out);
 	table_body(out);
 	for (int i = 0; i < VERDICT_COUNT; i++) {
 		if (!t->all.requests[i]) continue;
@@ -134,7 +135,7 @@ static void verdicts_write(const struct tally *t, FILE *out)
 		cell_bytes(t->all.bytes[i], out);
 		cell_ratio(t->all.bytes[i], bytes, out);
 		fputs("<td class=\"note\">", out);
-		html_str(out, verdict_rows[i].doc);
+		html_prose(out, verdict_rows[i].doc);
 		fputs("</td></tr>\n", out);
 	}
 	table_end(out);
@@ -154,7 +155,7 @@ static void costs_write(const struct worth *worth, FILE *out)
 	table_head("Requests", out);
 	table_head("Of the hit ratio", out);
 	table_head("Bytes", out);
-	table_head("What would help", out);
+	table_head_note("What would help", out);
 	table_body(out);
 	for (int i = 0; i < count; i++) {
 		row_begin(nostore_rows[order[i]].name, out);
@@ -162,7 +163,7 @@ static void costs_write(const struct worth *worth, FILE *out)
 		cell_ratio(worth->repeats[order[i]], worth->requests, out);
 		cell_bytes(worth->repeat_bytes[order[i]], out);
 		fputs("<td class=\"note\">", out);
-		html_str(out, reason_row(REASON_nostore + order[i]).advice);
+		html_prose(out, reason_row(REASON_nostore + order[i]).advice);
 		fputs("</td></tr>\n", out);
 	}
 	table_end(out);
@@ -192,7 +193,7 @@ static void missed_write(const struct worth *worth, size_t rows_max, FILE *out)
 		table_head("Missed", out);
 		if (worth->missed.floor) table_head("Error", out);
 		table_head("From origin", out);
-		table_head("Why", out);
+		table_head_note("Why", out);
 		table_body(out);
 	}
 	for (size_t i = 0; i < shown; i++) {
@@ -293,14 +294,15 @@ static void reasons_write(const char *title, const struct enum_row *rows, const 
 			fprintf(out, "<details class=\"card\"><summary>%s</summary>", title);
 			table_begin(title, "Reason", out);
 			table_head("Requests", out);
-			table_head("What it means", out);
+			table_head_note("What it means", out);
 			table_body(out);
 		}
 		any = true;
 		row_begin(rows[i].name, out);
 		cell_count(counts[i], out);
-		html_element(out, "td", "note", slice_str(rows[i].doc));
-		fputs("</tr>\n", out);
+		fputs("<td class=\"note\">", out);
+		html_prose(out, rows[i].doc);
+		fputs("</td></tr>\n", out);
 	}
 	if (!any) return;
 	table_end(out);
@@ -331,7 +333,7 @@ static void table_write(const struct tally *t, enum table_id id, size_t rows_max
 	if (!count) goto out;
 	fprintf(out, "<details class=\"card\" id=\"table-%s\"%s><summary>%s <span>%zu</span></summary>", table_rows[id].symbol, open ? " open" : "",
 		table_rows[id].title, count);
-	fprintf(out, "<p class=\"lead\">%s</p>", table_rows[id].doc);
+	html_element(out, "p", "lead", slice_str(table_rows[id].doc));
 	table_begin(table_rows[id].title, table_rows[id].name, out);
 	for (int m = 0; m < MEASURE_COUNT; m++) {
 		if (measure_rows[m].kind != MEASURE_is_INSTANT) table_head(measure_rows[m].heading, out);

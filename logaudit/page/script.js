@@ -120,12 +120,42 @@
 				fill: line ? undefined : color(marks[n]), spanGaps: false };
 		});
 	}
+	/* Bytes are divided by powers of two. */
+	function powers() {
+		for (var all = [], v = 1; all.length < 60; v *= 2) all.push(v);
+		return all;
+	}
+	function dates(u, ticks) {
+		var step = ticks.length > 1 ? ticks[1] - ticks[0] : 0, months = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' '), day = '';
+		return ticks.map(function (t) {
+			var d = new Date(t * 1000), date = d.getUTCDate() + ' ' + months[d.getUTCMonth()], first = date !== day;
+			day = date;
+			if (step >= 86400 * 200) return months[d.getUTCMonth()] + ' ' + d.getUTCFullYear();
+			if (step >= 86400) return date;
+			return two(d.getUTCHours()) + ':' + two(d.getUTCMinutes()) + (step < 60 ? ':' + two(d.getUTCSeconds()) : '') + (first ? '\n' + date : '');
+		});
+	}
+	function range(info) {
+		return function (u, min, max) {
+			var lo = 1, hi;
+			if (info.full) return [0, 1];
+			if (info.unit !== 3) return [0, max > 0 ? max * 1.08 : 1];
+			while (min !== null && lo * 10 <= min) lo *= 10;
+			for (hi = lo * 10; hi < max;) hi *= 10;
+			return [lo, hi];
+		};
+	}
 	function axes(info, figure) {
 		var text = color(figure.querySelector('.legend'), 'color'), grid = { stroke: color(figure, 'borderTopColor'), width: 1 };
 		var font = '12px ' + getComputedStyle(document.body).fontFamily;
-		return [{ stroke: text, grid: grid, ticks: grid, font: font, space: 80 },
-			{ stroke: text, grid: grid, ticks: { show: false }, font: font, size: 66,
-				values: function (u, ticks) { return ticks.map(function (v) { return v === null ? '' : shown(v, info.unit); }); } }];
+		var y = { stroke: text, grid: grid, ticks: { show: false }, font: font, size: 66,
+			values: function (u, ticks) { return ticks.map(function (v) { return v === null ? '' : shown(v, info.unit); }); } };
+		if (info.unit === 2) y.incrs = powers();
+		if (info.unit === 3) {
+			y.filter = function (u, ticks) { return ticks.map(function (v) { return Number.isInteger(Math.log10(v)) ? v : null; }); };
+			y.grid = { stroke: grid.stroke, width: 1, filter: y.filter };
+		}
+		return [{ stroke: text, grid: grid, ticks: grid, font: font, space: 90, size: 46, values: dates }, y];
 	}
 	function make(figure) {
 		var name = figure.getAttribute('data-plot'), info = series.plots[name], box = figure.querySelector('.zoom'), readout;
@@ -147,8 +177,8 @@
 		box.textContent = '';
 		var plot = new uPlot({
 			width: box.clientWidth, height: 220, tzDate: function (ts) { return uPlot.tzDate(new Date(ts * 1000), 'Etc/UTC'); },
-			legend: { show: false }, padding: [8, 8, 0, 0],
-			scales: { x: { time: true, min: series.t[0], max: end }, y: { range: function (u, min, max) { return info.full ? [0, 1] : [0, max > 0 ? max * 1.08 : 1]; } } },
+			legend: { show: false }, padding: [8, 24, 0, 0],
+			scales: { x: { time: true, min: series.t[0], max: end }, y: { range: range(info), distr: info.unit === 3 ? 3 : 1 } },
 			cursor: { y: false, sync: { key: 'logaudit' }, drag: { x: true, y: false, setScale: false } },
 			series: [{}].concat(curves(info, figure)), axes: axes(info, figure),
 			hooks: { setCursor: [read(info, labels, readout)], setSelect: [function (u) {
