@@ -30,7 +30,7 @@ static void evidence_text(const struct audit *audit, const struct evidence *evid
 	fputc('\n', out);
 }
 
-static void rejects_text(const struct audit *audit, FILE *out)
+static void rejects_text(const struct audit *audit, const struct paper *paper)
 {
 	char n[SHOW_NUMBER_MAX], text[SHOW_TEXT_MAX], line[512];
 
@@ -39,22 +39,27 @@ static void rejects_text(const struct audit *audit, FILE *out)
 		if (!r->group.count) continue;
 		snprintf(line, sizeof(line), "%s %s%s%s%s: %s", show_count(n, r->group.count), reject_rows[i].name, r->example ? " (first in " : "",
 			r->example ? show_text(text, slice_str(r->example), 30) : "", r->example ? ")" : "", reject_rows[i].doc);
-		show_wrapped(out, "          ", 12, PAPER_WIDTH, line);
-		evidence_text(audit, &r->group.evidence, "            at ", PAPER_WIDTH, out);
+		show_wrapped(paper->out, "          ", 12, paper->width, line);
+		evidence_text(audit, &r->group.evidence, "            at ", paper->width, paper->out);
 	}
 }
 
-void lines_text(const struct audit *audit, FILE *out)
+static void lines_show(const struct audit *audit, const struct paper *paper)
 {
 	char read[SHOW_NUMBER_MAX], counted[SHOW_NUMBER_MAX], rejected[SHOW_NUMBER_MAX], text[SHOW_TEXT_MAX], line[256];
 
 	snprintf(line, sizeof(line), "%s read = %s counted + %s rejected, beside %" PRIu64 " header line%s; %zu file%s",
 		show_count(read, audit->lines_read), show_count(counted, audit->lines_counted), show_count(rejected, audit->lines_rejected),
 		audit->lines_header, audit->lines_header == 1 ? "" : "s", audit->file_count, audit->file_count == 1 ? "" : "s");
-	show_wrapped(out, "Lines     ", 10, PAPER_WIDTH, line);
-	rejects_text(audit, out);
+	show_wrapped(paper->out, "Lines     ", 10, paper->width, line);
+	rejects_text(audit, paper);
 	for (size_t i = 0; i < audit->note_count; i++)
-		show_wrapped(out, "Note      ", 10, PAPER_WIDTH, show_text(text, slice_str(audit->notes[i]), 0));
+		show_wrapped(paper->out, "Note      ", 10, paper->width, show_text(text, slice_str(audit->notes[i]), 0));
+}
+
+void lines_text(const struct audit *audit, FILE *out)
+{
+	lines_show(audit, &(struct paper){ out, PAPER_WIDTH, false });
 }
 
 /* ---- the first screen ---- */
@@ -102,7 +107,7 @@ static void first_byte_text(const struct worth *worth, const struct paper *paper
 	if (worth->miss.count)
 		len += snprintf(value + len, sizeof(value) - (size_t)len, "%sorigins %s (99 %%: %s)", len ? "; " : "",
 			show_span(c, times_percentile(&worth->miss, 0.5)), show_span(d, times_percentile(&worth->miss, 0.99)));
-	if (len) show_wrapped(paper->out, "First byte, half within ", 24, paper->width, value);
+	if (len) show_wrapped(paper->out, "First byte (median)     ", 24, paper->width, value);
 }
 
 static void span_text(const struct tally_row *row, const struct paper *paper)
@@ -129,11 +134,12 @@ static void nodes_text(const struct map *nodes, const struct paper *paper)
 static void figures_text(const struct audit *audit, const struct paper *paper)
 {
 	const struct tally_row *all = &audit->tally.all;
-	char ratio[SHOW_NUMBER_MAX], a[SHOW_NUMBER_MAX], b[SHOW_NUMBER_MAX];
+	char ratio[SHOW_NUMBER_MAX], a[SHOW_NUMBER_MAX], b[SHOW_NUMBER_MAX], value[160];
 
 	requests_text("Hit ratio by requests   ", tally_hits(all), tally_requests(all), "requests", paper);
-	fprintf(paper->out, "Hit ratio by bytes      %9s = %s of %s of bodies\n", show_ratio(ratio, tally_hit_bytes(all), tally_bytes(all)),
+	snprintf(value, sizeof(value), "%9s = %s of %s of bodies", show_ratio(ratio, tally_hit_bytes(all), tally_bytes(all)),
 		show_bytes(a, tally_hit_bytes(all)), show_bytes(b, tally_bytes(all)));
+	show_wrapped(paper->out, "Hit ratio by bytes      ", 24, paper->width, value);
 	if (worth_potential(&audit->worth) > tally_hits(all))
 		requests_text("Possible, at most       ", worth_potential(&audit->worth), audit->worth.requests, "were all stored and kept", paper);
 	requests_text("Errors (status 5xx)     ", all->errors, tally_requests(all), "requests", paper);
@@ -149,7 +155,7 @@ static void head_text(const struct audit *audit, const struct paper *paper)
 
 	span_text(&t->all, paper);
 	nodes_text(&t->tables[TABLE_nodes].map, paper);
-	lines_text(audit, paper->out);
+	lines_show(audit, paper);
 	if (!t->lost) return;
 	snprintf(value, sizeof(value), "%s lines by the word of gap records: all numbers are of an incomplete log", show_count(n, t->lost));
 	show_wrapped(paper->out, "Lost      ", 10, paper->width, value);
@@ -211,7 +217,7 @@ void check_text(const struct audit *audit, const struct report_options *options,
 	findings_count_text(audit, &judgement, &paper);
 	findings_text(audit, &paper);
 	if (audit->findings.count) fputc('\n', out);
-	lines_text(audit, out);
+	lines_show(audit, &paper);
 }
 
 void report_text(const struct audit *audit, const struct report_options *options, FILE *out)
