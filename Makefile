@@ -107,8 +107,14 @@ $(OUT)/shim/%.so: tests/shim/%.c | $(OUT)/deps
 
 # Stories: tests/story/test_*.py, by Debian's python3 whatever comes first in PATH. They wait more than they work: several at a time.
 STORY ?= tests/story
-story: all $(OUT)/clock/proxyd $(SHIMS)
+story: all $(OUT)/clock/proxyd $(SHIMS) build/axe
 	PROXYD=$(OUT)/proxyd PROXYD_CLOCK=$(OUT)/clock/proxyd SHIMS=$(OUT)/shim LOGAUDIT=$(OUT)/logaudit PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -n $(JOBS) $(STORY)
+
+# axe-core looks at the page of the report for what those who cannot see it would miss. Where npm has it not, that part of a story is skipped.
+AXE_VERSION := 4.14.1
+build/axe:
+	@mkdir -p $@
+	@cd $@ && npm pack --silent axe-core@$(AXE_VERSION) >/dev/null 2>&1 && tar xzf axe-core-*.tgz package/axe.min.js || echo 'axe-core: npm has it not'
 
 # The conformance table: counts by section and the rows that fail. They are stories as well (test_conformance.py).
 CONFORMANCE ?=

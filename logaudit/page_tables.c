@@ -48,7 +48,7 @@ static void shares_bar(const char *class, const uint64_t counts[VERDICT_COUNT], 
 
 static void table_begin(const char *caption, const char *first, FILE *out)
 {
-	fprintf(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table class=\"sortable\"><caption class=\"hidden\">%s</caption>"
+	fprintf(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s, table\"><table class=\"sortable\"><caption class=\"hidden\">%s</caption>"
 		"<thead><tr><th scope=\"col\">%s</th>", caption, caption, first);
 }
 

@@ -32,6 +32,7 @@ python3-cryptography|python|cryptography|test|certificates for the stories
 openssl|tool|openssl|test bench|a TLS client of another make
 python3-brotli|python|brotli|test|stories that read what brotli wrote
 zstd|tool|zstd|test|stories that read what zstd wrote
+chromium|tool|chromium|test|the page of the report in a real browser
 python3-httpx|python|httpx|test|stories with a client of another make
 python3-h2|python|h2|test|stories with a client of HTTP/2
 nghttp2-client|tool|h2load|test bench|clients of HTTP/2 of another make

@@ -28,7 +28,7 @@ def write(path, rows, step_us=1_000_000):
     with open(path, 'wb') as out:
         out.write(','.join(['rec/1'] + columns[1:]).encode() + b'\n')
         for seq, row in enumerate(rows, 1):
-            key = f'{zlib.crc32(row.get("target", "/").encode()) + 1:016x}'
+            key = f'{zlib.crc32(repr(row.get("target")).encode()) + 1:016x}'
             line = {**zeros, **BASE, 't_us': str(t_us), 'seq': str(seq), 'key': key, **row}
             out.write(b','.join(quoted(line.get(name, '')) for name in columns) + b'\n')
             t_us += step_us
