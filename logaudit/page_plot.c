@@ -76,7 +76,8 @@ static struct axis axis_of(const struct plot *plot, double min, double max)
 		while (axis.lo * 10 <= min) axis.lo *= 10;
 		for (axis.hi = axis.lo * 10; axis.hi < max; axis.hi *= 10) axis.steps++;
 	} else if (!plot->full) {
-		axis.hi = STEPS * axis_step(max, plot->unit);
+		axis.hi = STEPS * axis_step(max > 0 ? max : plot->unit == UNIT_share ? 0.01 : 1, plot->unit);
+		if (plot->unit == UNIT_share) axis.hi = fmin(1, axis.hi);
 	}
 	return axis;
 }
@@ -102,7 +103,7 @@ static const char *axis_label(char out[LABEL_MAX], double value, double end, enu
 		snprintf(out, LABEL_MAX, "%.4g %s", value >= 1e6 ? value / 1e6 : value >= 1000 ? value / 1000 : value, value >= 1e6 ? "s" : value >= 1000 ? "ms" : "us");
 		break;
 	case UNIT_bytes:
-		for (; end >= 4 * 1024 && size + 1 < COUNT_OF(sizes); size++, end /= 1024) value /= 1024;
+		for (; end >= 2 * 1024 && size + 1 < COUNT_OF(sizes); size++, end /= 1024) value /= 1024;
 		snprintf(out, LABEL_MAX, "%.4g %s", value, sizes[size]);
 		break;
 	}
@@ -128,8 +129,9 @@ static const char *time_label(char out[LABEL_MAX], uint64_t t_us, uint64_t span_
 	struct tm tm;
 
 	if (!gmtime_r(&seconds, &tm)) return "?";
-	strftime(out, LABEL_MAX, span_us < UINT64_C(3600) * 1000000 ? "%H:%M:%S" : span_us < UINT64_C(3) * 86400 * 1000000 ? "%d %b %H:%M"
+	size_t len = strftime(out, LABEL_MAX, span_us < UINT64_C(3600) * 1000000 ? "%H:%M:%S" : span_us < UINT64_C(3) * 86400 * 1000000 ? "%d %b %H:%M"
 		: span_us < UINT64_C(500) * 86400 * 1000000 ? "%d %b" : "%b %Y", &tm);
+	if (span_us < 10 * 1000000) snprintf(out + len, LABEL_MAX - len, ".%02u", (unsigned)(t_us / 10000 % 100));
 	return out;
 }
 
@@ -197,6 +199,7 @@ static void plot_write(const struct series *series, const struct plot *plot, FIL
 	fprintf(out, "<figure class=\"card\" data-plot=\"%s\"><figcaption><b>%s</b><span class=\"legend\">", plot->name, plot->title);
 	for (int c = 0; c < CURVES_MAX && plot->curves[c].value; c++)
 		fprintf(out, "<span><i class=\"%s\"></i>%s</span>", plot->curves[c].key, plot->curves[c].label);
+	if (max <= 0) fputs("<span>(none)</span>", out);
 	fputs("</span></figcaption>\n<div class=\"plot\">", out);
 	y_write(plot, &axis, out);
 	fprintf(out, "<svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"%s over time; highest %s. The figures are in the "
@@ -214,6 +217,7 @@ static void plot_write(const struct series *series, const struct plot *plot, FIL
 static void table_write(const struct series *series, FILE *out)
 {
 	char n[SHOW_NUMBER_MAX], time[SHOW_TIME_MAX];
+	int digits = series->width_us % 1000000 ? 23 : 19;   /* of the time: with or without what is less than a second */
 
 	fputs("<details class=\"card\"><summary>The figures of these plots, as a table</summary>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
 		"aria-label=\"Figures over time\"><table><caption class=\"hidden\">Figures over time, UTC</caption><thead><tr><th scope=\"col\">From (UTC)</th>"
@@ -222,7 +226,7 @@ static void table_write(const struct series *series, FILE *out)
 	for (size_t i = 0; i < series->count; i++) {
 		const struct series_bucket *b = &series->buckets[i];
 		if (!b->requests) continue;
-		fprintf(out, "<tr><th scope=\"row\">%.19s</th><td>%s</td>", show_time(time, series_start(series, i)), show_count(n, b->requests));
+		fprintf(out, "<tr><th scope=\"row\">%.*s</th><td>%s</td>", digits, show_time(time, series_start(series, i)), show_count(n, b->requests));
 		fprintf(out, "<td>%s</td>", show_count(n, b->hits));
 		fprintf(out, "<td>%s</td>", show_ratio(n, b->hits, b->requests));
 		fprintf(out, "<td>%s</td>", show_bytes(n, b->bytes));
@@ -239,8 +243,8 @@ static void data_write(const struct series *series, FILE *out)
 {
 	double seconds = (double)series->width_us / 1e6;
 
-	fprintf(out, "<script type=\"application/json\" id=\"series\">{\"width\":%.0f,\"t\":[", seconds);
-	for (size_t i = 0; i < series->count; i++) fprintf(out, "%s%" PRIu64, i ? "," : "", series_start(series, i) / 1000000);
+	fprintf(out, "<script type=\"application/json\" id=\"series\">{\"width\":%.2f,\"t\":[", seconds);
+	for (size_t i = 0; i < series->count; i++) fprintf(out, "%s%.2f", i ? "," : "", (double)series_start(series, i) / 1e6);
 	fputs("],\"plots\":{", out);
 	for (size_t p = 0; p < COUNT_OF(plots); p++) {
 		fprintf(out, "%s\"%s\":{\"unit\":%d,\"full\":%s,\"curves\":[", p ? "," : "", plots[p].name, (int)plots[p].unit, plots[p].full ? "true" : "false");
@@ -262,7 +266,7 @@ void page_plots(const struct series *series, FILE *out)
 	char width[SHOW_NUMBER_MAX];
 
 	if (!series->count) return;
-	fprintf(out, "<section aria-labelledby=\"time\"><h2 id=\"time\">Over time</h2>\n<p class=\"lead\">UTC; each step is %s. </p>\n<div class=\"plots\">\n",
+	fprintf(out, "<section aria-labelledby=\"time\"><h2 id=\"time\">Over time</h2>\n<p class=\"lead\">UTC; each step is %s.</p>\n<div class=\"plots\">\n",
 		show_span(width, series->width_us));
 	for (size_t i = 0; i < COUNT_OF(plots); i++) plot_write(series, &plots[i], out);
 	fputs("</div>\n", out);

@@ -3,13 +3,14 @@
 #include "rule.h"
 #include "series.h"
 
-#define SECOND UINT64_C(1000000)
+#define MS UINT64_C(1000)
+#define SECOND (1000 * MS)
 /* The end of the year 9999. */
 #define TIME_MAX (UINT64_C(253402300800) * SECOND)
 
 void series_init(struct series *series)
 {
-	*series = (struct series){ .width_us = SECOND };
+	*series = (struct series){ .width_us = 10 * MS };
 	series->buckets = must(calloc(SERIES_MAX, sizeof(*series->buckets)));
 }
 
@@ -33,10 +34,11 @@ static void bucket_merge(struct series_bucket *into, const struct series_bucket 
 /* Each width divides the next: buckets are joined, never divided. */
 static uint64_t width_next(uint64_t width_us)
 {
-	static const unsigned seconds[] = { 5, 10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200, 86400 };
+	static const uint64_t widths[] = { 50 * MS, 100 * MS, 500 * MS, SECOND, 5 * SECOND, 10 * SECOND, 30 * SECOND, 60 * SECOND, 300 * SECOND,
+		600 * SECOND, 1800 * SECOND, 3600 * SECOND, 10800 * SECOND, 21600 * SECOND, 43200 * SECOND, 86400 * SECOND };
 
-	for (size_t i = 0; i < COUNT_OF(seconds); i++)
-		if (width_us < seconds[i] * SECOND) return seconds[i] * SECOND;
+	for (size_t i = 0; i < COUNT_OF(widths); i++)
+		if (width_us < widths[i]) return widths[i];
 	return width_us * 2;
 }
 

@@ -49,6 +49,11 @@
 	var series = JSON.parse(data.textContent), plots = [], end = series.t[series.t.length - 1] + series.width;
 	var figures = Array.prototype.slice.call(document.querySelectorAll('figure[data-plot]')), busy = false, tools = null, all = null;
 	if (series.t.length < 2) return;
+	/* The last step is as wide as the others. */
+	var times = series.t.concat([end]);
+	Object.keys(series.plots).forEach(function (name) {
+		series.plots[name].curves.forEach(function (curve) { curve.push(curve[curve.length - 1]); });
+	});
 
 	function number(v, digits) { return v.toLocaleString('en', { maximumFractionDigits: digits === undefined ? 2 : digits }); }
 	function shown(v, unit) {
@@ -66,7 +71,7 @@
 	function clock(t) {
 		var d = new Date(t * 1000);
 		return d.getUTCFullYear() + '-' + two(d.getUTCMonth() + 1) + '-' + two(d.getUTCDate()) + ' ' + two(d.getUTCHours()) + ':' + two(d.getUTCMinutes())
-			+ ':' + two(d.getUTCSeconds());
+			+ ':' + two(d.getUTCSeconds()) + (series.width < 1 ? (d.getUTCMilliseconds() / 1000).toFixed(2).slice(1) : '');
 	}
 	function color(key, property) { return getComputedStyle(key)[property || 'borderTopColor']; }
 	function each(fn) { plots.forEach(fn); }
@@ -108,6 +113,7 @@
 		return function (plot) {
 			var i = plot.cursor.idx, words;
 			if (i === null || i === undefined) { readout.textContent = ''; return; }
+			i = Math.min(i, series.t.length - 1);
 			words = labels.map(function (label, n) { return label + ' ' + shown(info.curves[n][i], info.unit); });
 			readout.textContent = clock(series.t[i]) + ': ' + words.join(', ');
 		};
@@ -132,13 +138,14 @@
 			day = date;
 			if (step >= 86400 * 200) return months[d.getUTCMonth()] + ' ' + d.getUTCFullYear();
 			if (step >= 86400) return date;
-			return two(d.getUTCHours()) + ':' + two(d.getUTCMinutes()) + (step < 60 ? ':' + two(d.getUTCSeconds()) : '') + (first ? '\n' + date : '');
+			return two(d.getUTCHours()) + ':' + two(d.getUTCMinutes()) + (step < 60 ? ':' + two(d.getUTCSeconds()) : '') + (step < 1 ? (d.getUTCMilliseconds() / 1000).toFixed(2).slice(1) : '') + (first ? '\n' + date : '');
 		});
 	}
 	function range(info) {
 		return function (u, min, max) {
 			var lo = 1, hi;
 			if (info.full) return [0, 1];
+			if (info.unit === 1) return [0, max > 0 ? Math.min(1, max * 1.08) : 0.04];
 			if (info.unit !== 3) return [0, max > 0 ? max * 1.08 : 1];
 			while (min !== null && lo * 10 <= min) lo *= 10;
 			for (hi = lo * 10; hi < max;) hi *= 10;
@@ -159,7 +166,7 @@
 	}
 	function make(figure) {
 		var name = figure.getAttribute('data-plot'), info = series.plots[name], box = figure.querySelector('.zoom'), readout;
-		var labels = Array.prototype.map.call(figure.querySelectorAll('.legend span'), function (span) { return span.textContent; });
+		var labels = Array.prototype.map.call(figure.querySelectorAll('.legend i'), function (mark) { return mark.parentNode.textContent; });
 		if (!box) {
 			box = document.createElement('div');
 			box.className = 'zoom';
@@ -185,7 +192,7 @@
 				if (u.select.width > 4) zoom(u.posToVal(u.select.left, 'x'), u.posToVal(u.select.left + u.select.width, 'x'));
 				u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
 			}] }
-		}, [series.t].concat(info.curves), box);
+		}, [times].concat(info.curves), box);
 		box.onkeydown = keys(plot);
 		plot.over.ondblclick = function () { zoom(series.t[0], end); };
 		return plot;

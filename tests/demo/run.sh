@@ -76,6 +76,7 @@ wait_for 'the last line of the log' agree || { echo "sent $sent, lines $(lines);
 echo
 echo "== logaudit report"
 "$out/logaudit" report "$run/access.csv"
+"$out/logaudit" report --html "$run/report.html" "$run/access.csv"
 echo
 echo "== logaudit check"
 code=0
@@ -91,4 +92,5 @@ echo
 echo "proxyd goes on:  http://127.0.0.1:$PORT/          curl -H 'Host: harbour.test' -I http://127.0.0.1:$PORT/articles/0.html"
 echo "metrics:         http://127.0.0.1:$METRICS_PORT/metrics"
 echo "access log:      $run/access.csv"
+echo "the same as a page, with plots: $run/report.html   (open it in a browser)"
 echo "make stop        ends proxyd and its origin"

@@ -156,9 +156,8 @@ static void any_span_fits_and_nothing_is_lost(void **state)
 		assert_int_equal(sum, 1001);
 		assert_true(forth.buckets[0].requests && forth.buckets[forth.count - 1].requests);
 		assert_true(series_start(&forth, 0) <= T0 && T0 < series_start(&forth, 1));
-		/* Anything finer would not have fitted, or it is as fine as can be. */
-		if (seconds[s] <= 511) assert_int_equal(forth.width_us, 1000000);
-		else assert_true(forth.count > 50);
+		/* Each width is at most five times the one before: fewer buckets than that would have fitted before they grew. */
+		assert_true(forth.count > SERIES_MAX / 6);
 		series_release(&back);
 		series_init(&back);
 		for (int i = 0; i < 1000; i++) {
@@ -189,7 +188,7 @@ static void times_of_no_calendar_spoil_no_series(void **state)
 	series_add(&series, &line);
 	assert_int_equal(series.outside, 3);
 	assert_int_equal(series.count, 1);
-	assert_int_equal(series.width_us, 1000000);
+	assert_int_equal(series.width_us, 10000);
 	series_release(&series);
 }
 
