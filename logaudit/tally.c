@@ -107,11 +107,19 @@ static void coding_add(struct tally *tally, const struct logline *l)
 	row->bytes += l->body_out;
 }
 
+static unsigned lately_of(struct slice key)
+{
+	if (!key.len) return 0;
+	return ((unsigned)key.len + (unsigned char)key.ptr[0] + 5u * (unsigned char)key.ptr[key.len / 2] + 3u * (unsigned char)key.ptr[key.len - 1])
+		% TABLE_LATELY;
+}
+
 static struct tally_row *table_get(struct table *table, struct slice key)
 {
-	if (table->last >= table->map.count || !slice_eq(map_key(&table->map, table->last), key))
-		table->last = map_number(&table->map, key);
-	return map_value(&table->map, table->last);
+	uint32_t *lately = &table->lately[lately_of(key)];
+
+	if (*lately >= table->map.count || !slice_eq(map_key(&table->map, *lately), key)) *lately = map_number(&table->map, key);
+	return map_value(&table->map, *lately);
 }
 
 void tally_add(struct tally *tally, const struct logline *l)

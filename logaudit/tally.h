@@ -24,8 +24,9 @@ enum rows_order { ROWS_by_requests, ROWS_by_name };
 struct table_row { const char *symbol, *name, *title, *doc; enum rows_order order; };
 extern const struct table_row table_rows[TABLE_COUNT];
 
-/* last: the row of the line before, which is often that of the next one as well. */
-struct table { struct map map; uint32_t last; };
+/* lately: rows of names seen lately, by a cheap hash, so that a line does not hash each of its names well. */
+enum { TABLE_LATELY = 16 };
+struct table { struct map map; uint32_t lately[TABLE_LATELY]; };
 
 struct tally {
 	struct tally_row all;
