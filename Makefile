@@ -58,7 +58,7 @@ $(OUT)/obj/%.o: %.c | $(OUT)/deps
 	$(CC) $(CFLAGS) -c -o $@ $<
 
 # The page of `logaudit report --html` carries its style and scripts, and their hashes, within itself.
-$(OUT)/gen/page_assets.h: logaudit/page/embed.sh $(wildcard logaudit/page/*.css logaudit/page/*.js)
+$(OUT)/gen/page_assets.h: logaudit/page/embed.sh $(wildcard logaudit/page/*.css logaudit/page/*.js logaudit/page/*.LICENSE)
 	@mkdir -p $(@D)
 	sh $< $(<D) >$@.new && mv $@.new $@
 $(OUT)/obj/logaudit/page_assets.o: CFLAGS += -I$(OUT)/gen

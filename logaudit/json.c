@@ -1,4 +1,5 @@
 /* The same as JSON, for programs: one object. Texts are as they stand in the log; bytes that are no UTF-8 become \xHH. */
+#include "judge.h"
 #include "json.h"
 #include "report.h"
 #include "show.h"
@@ -130,6 +131,12 @@ void report_json(const struct audit *audit, bool with_totals, const struct compa
 
 	lines_json(audit, root);
 	if (with_totals) {
+		json_t *verdict = must(json_object());
+		struct judgement judgement = judge_audit(audit);
+		put_text(verdict, "verdict", judged_names[judgement.judged]);
+		put_text(verdict, "text", judgement.text);
+		json_object_set_new(verdict, "incomplete", json_boolean(judgement.incomplete));
+		json_object_set_new(root, "verdict", verdict);
 		tally_json(&audit->tally, root);
 		worth_json(&audit->worth, root);
 	}

@@ -3,14 +3,16 @@
 # page's Content-Security-Policy allows them and nothing else. Usage: embed.sh FOLDER OF THESE FILES
 set -eu
 cd "$1"
-text() {   # name, files
+style() { cat uPlot.css style.css; }
+# The licence of uPlot asks to be where it is.
+script() { echo '/*'; cat uPlot.LICENSE; echo '*/'; cat uPlot.min.js script.js; }
+text() {   # name
 	name=$1
-	shift
-	echo "#define PAGE_${name}_HASH \"sha256-$(cat "$@" | sha256sum | cut -c1-64 | tr a-f A-F | basenc --base16 -d | basenc --base64 -w0)\""
+	echo "#define PAGE_${name}_HASH \"sha256-$($name | sha256sum | cut -c1-64 | tr a-f A-F | basenc --base16 -d | basenc --base64 -w0)\""
 	echo "static const char page_$name[] ="
 	# A question mark is escaped as well: two of them begin a trigraph.
-	cat "$@" | sed -e 's/\\/\\\\/g; s/"/\\"/g; s/?/\\?/g; s/^/"/; s/$/\\n"/'
+	$name | sed -e 's/\\/\\\\/g; s/"/\\"/g; s/?/\\?/g; s/^/"/; s/$/\\n"/'
 	echo ";"
 }
-text style uPlot.css style.css
-text script uPlot.min.js script.js
+text style
+text script

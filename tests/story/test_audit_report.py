@@ -79,6 +79,7 @@ def test_each_question_has_its_figures(tmp_path):
         assert sum(row['requests'] for row in report[table]) == 600, table
         assert sum(row['hits'] for row in report[table]) == report['totals']['hits'], table
     assert {row['status']: row['requests'] for row in report['statuses']} == {'200': 582, '502': 18}
+    assert report['verdict']['verdict'] == 'look' and report['verdict']['incomplete'] is False
     assert [row['origin'] for row in report['origins']] == ['10.0.0.1:80']
     assert report['saved']['requests'] == report['totals']['hits'] and report['saved']['wait_us'] > 0
     assert sum(row['requests'] for row in report['clients']) == 600 and report['clients_error'] == 0
