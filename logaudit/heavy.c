@@ -132,6 +132,16 @@ void *heavy_add(struct heavy *heavy, uint64_t hash, bool *ret_new)
 	return heavy_value(heavy, place_take(heavy, hash, least + 1, least));
 }
 
+void *heavy_put(struct heavy *heavy, uint64_t hash, uint64_t count, uint64_t error, struct slice text)
+{
+	void *value;
+
+	if (heavy->count == heavy->places || heavy->slots[slot_of(heavy, hash)]) return NULL;
+	value = heavy_value(heavy, place_take(heavy, hash, count, error));
+	heavy_text(heavy, value, text);
+	return value;
+}
+
 void heavy_text(struct heavy *heavy, void *value, struct slice more)
 {
 	size_t i = (size_t)((char *)value - heavy->values) / heavy->value_size, room;
@@ -140,7 +150,7 @@ void heavy_text(struct heavy *heavy, void *value, struct slice more)
 	room = heavy->text_max - entry->text_len;
 	if (more.len > room) more.len = room;
 	if (more.len) memcpy(heavy->texts + i * heavy->text_max + entry->text_len, more.ptr, more.len);
-	entry->text_len += (uint32_t)more.len;
+	entry->text_len += more.len;
 }
 
 struct slice heavy_name(const struct heavy *heavy, size_t i)

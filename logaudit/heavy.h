@@ -8,7 +8,7 @@
 #include "../conf/check.h"
 #include "../conf/slice.h"
 
-struct heavy_entry { uint64_t hash, count, error; uint32_t text_len; };
+struct heavy_entry { uint64_t hash, count, error, text_len; };
 
 struct heavy {
 	size_t value_size, text_max, places, count;
@@ -25,6 +25,9 @@ void heavy_init(struct heavy *heavy, size_t value_size, size_t text_max, size_t 
 /* Counts one more; its value is zeroed when it has just got its place, and *ret_new then asks for heavy_text. hash: well mixed; stands
  * for the text. The pointer holds until the next call. */
 void *heavy_add(struct heavy *heavy, uint64_t hash, bool *ret_new);
+/* Puts back what was kept elsewhere, such as a state on disk: an entry with its text into a free place. NULL: there is none, or the
+ * hash is there already. The caller sets `floor`, and fills the value, which is zeroed. */
+void *heavy_put(struct heavy *heavy, uint64_t hash, uint64_t count, uint64_t error, struct slice text);
 /* Appends to the text of the entry whose value was returned. */
 void heavy_text(struct heavy *heavy, void *value, struct slice more);
 struct slice heavy_name(const struct heavy *heavy, size_t i);

@@ -174,7 +174,7 @@ static void missed_json(const struct worth *worth, json_t *root)
 		json_t *row = heavy_row(&worth->missed, order[i], "url", "missed"), *reasons = must(json_object());
 		reasons_sort(&missed.reasons);
 		for (int r = 0; r < REASONS_MAX && missed.reasons.rows[r].count; r++)
-			put_number(reasons, reason_row(missed.reasons.rows[r].reason).name, missed.reasons.rows[r].count);
+			put_number(reasons, reason_row((int)missed.reasons.rows[r].reason).name, missed.reasons.rows[r].count);
 		put_number(row, "origin_bytes_in", missed.origin_bytes);
 		json_object_set_new(row, "reasons", reasons);
 		put_number(row, "other_reasons", missed.reasons.unnamed);

@@ -5,11 +5,11 @@
 #include "show.h"
 #include "why.h"
 
-void reasons_add(struct reasons *reasons, int reason, uint32_t count)
+void reasons_add(struct reasons *reasons, int reason, uint64_t count)
 {
 	for (int i = 0; i < REASONS_MAX; i++) {
 		if (reasons->rows[i].count && reasons->rows[i].reason != reason) continue;
-		reasons->rows[i].reason = (int16_t)reason;
+		reasons->rows[i].reason = reason;
 		reasons->rows[i].count += count;
 		return;
 	}
@@ -18,7 +18,7 @@ void reasons_add(struct reasons *reasons, int reason, uint32_t count)
 
 void reasons_merge(struct reasons *into, const struct reasons *from)
 {
-	for (int i = 0; i < REASONS_MAX && from->rows[i].count; i++) reasons_add(into, from->rows[i].reason, from->rows[i].count);
+	for (int i = 0; i < REASONS_MAX && from->rows[i].count; i++) reasons_add(into, (int)from->rows[i].reason, from->rows[i].count);
 	into->unnamed += from->unnamed;
 }
 
@@ -43,7 +43,7 @@ char *reasons_show(char out[REASONS_TEXT_MAX], struct reasons *reasons)
 	reasons_sort(reasons);
 	for (int i = 0; i < REASONS_MAX && reasons->rows[i].count; i++)
 		len += (size_t)snprintf(out + len, REASONS_TEXT_MAX - len, "%s%s %s", len ? ", " : "", show_count(n, reasons->rows[i].count),
-			reason_row(reasons->rows[i].reason).name);
+			reason_row((int)reasons->rows[i].reason).name);
 	if (reasons->unnamed)
 		snprintf(out + len, REASONS_TEXT_MAX - len, "%s%s of other reasons", len ? ", " : "", show_count(n, reasons->unnamed));
 	return out;

@@ -5,10 +5,10 @@
 #include "../conf/logline.h"
 
 enum { REASONS_MAX = 5 };
-struct reason_count { int16_t reason; uint32_t count; };         /* reason: of why.h; count 0: none yet */
+struct reason_count { int64_t reason; uint64_t count; };         /* reason: of why.h; count 0: none yet */
 struct reasons { struct reason_count rows[REASONS_MAX]; uint64_t unnamed; };
 
-void reasons_add(struct reasons *reasons, int reason, uint32_t count);
+void reasons_add(struct reasons *reasons, int reason, uint64_t count);
 void reasons_merge(struct reasons *into, const struct reasons *from);
 /* Most frequent first. */
 void reasons_sort(struct reasons *reasons);

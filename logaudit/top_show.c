@@ -90,7 +90,7 @@ static json_t *row_json(struct top_row *row, bool why)
 	}
 	reasons_sort(&row->reasons);
 	for (int i = 0; i < REASONS_MAX && row->reasons.rows[i].count; i++) {
-		struct reason_row reason = reason_row(row->reasons.rows[i].reason);
+		struct reason_row reason = reason_row((int)row->reasons.rows[i].reason);
 		json_t *one = must(json_object());
 		put_text(one, "kind", reason.kind);
 		put_text(one, "reason", reason.name);

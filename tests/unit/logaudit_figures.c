@@ -284,6 +284,21 @@ static void as_long_as_all_fit_counts_are_exact(void **state)
 		assert_int_equal(heavy.entries[order[i]].error, 0);
 	}
 	assert_true(slice_eq(heavy_name(&heavy, order[0]), SLICE("text-63")));
+	/* Put back elsewhere, it is the same and counts on. */
+	struct heavy back;
+	heavy_init(&back, sizeof(uint64_t), 8, PLACES);
+	for (size_t i = 0; i < heavy.count; i++) {
+		const struct heavy_entry *entry = &heavy.entries[i];
+		assert_non_null(heavy_put(&back, entry->hash, entry->count, entry->error, heavy_name(&heavy, i)));
+		assert_null(heavy_put(&back, entry->hash, 1, 0, SLICE("twice")));
+	}
+	assert_null(heavy_put(&back, 12345, 1, 0, SLICE("full")));
+	heavy_count(&back, 63);
+	size_t *again = heavy_order(&back);
+	assert_int_equal(back.entries[again[0]].count, PLACES + 1);
+	for (unsigned i = 1; i < PLACES; i++) assert_true(slice_eq(heavy_name(&back, again[i]), heavy_name(&heavy, order[i])));
+	free(again);
+	heavy_release(&back);
 	free(order);
 	heavy_release(&heavy);
 }
