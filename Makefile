@@ -17,6 +17,7 @@
 #   make bench-audit  logaudit beside mawk, GoAccess and DuckDB on the same made log: lines per CPU-second, memory, threads (LINES=1000000)
 #   make bench-policy hit ratios of the eviction policies on traces, against the best possible (about a minute)
 #   make layers     check that no room includes what is above it
+#   make docs       write into the manual page of logaudit what follows from its tables
 #   make docs-check check that the manual pages and the README say what the programs do
 #   make clean
 # Variables: CC=gcc|clang  SAN=|asan|tsan  (each combination has its own folder under build/)  JOBS=4 (unit tests and stories at a time)
@@ -43,7 +44,7 @@ LIBS_logaudit   := -lcsv -ljansson -lz -lm $(LIBS_conf)
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 
 .SECONDARY:   # objects are kept: they are asked for again
-.PHONY: all help clean layers docs-check unit story conformance fuzz fuzz-run bench bench-tls bench-h2 bench-compress bench-cold bench-store bench-audit bench-policy run stop test deps
+.PHONY: all help clean layers docs docs-check unit story conformance fuzz fuzz-run bench bench-tls bench-h2 bench-compress bench-cold bench-store bench-audit bench-policy run stop test deps
 all: $(OUT)/proxyd $(OUT)/logaudit
 
 help: ; @sed -n '/^[^#]/q; s/^# \{0,1\}//p' Makefile
@@ -192,6 +193,9 @@ layers:
 	@! grep -rnE '#include ".*(proxyd|logaudit)/' cachestore
 	@! grep -rnE '#include ".*(proxyd|cachestore)/' logaudit
 
+docs: all
+	@{ sed '/tables:begin/q' logaudit/logaudit.1; $(OUT)/logaudit help man; sed -n '/tables:end/,$$p' logaudit/logaudit.1; } >$(OUT)/logaudit.1
+	@cp $(OUT)/logaudit.1 logaudit/logaudit.1
 docs-check: all ; @OUT=$(OUT) sh tests/docs.sh
 
 clean: ; rm -rf build

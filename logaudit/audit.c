@@ -8,7 +8,7 @@
 #include "input.h"
 #include "pipeline.h"
 
-void audit_init(struct audit *audit)
+void audit_init_tables(struct audit *audit)
 {
 	*audit = (struct audit){ .threads = 1 };
 	names_init(&audit->names.nodes);
@@ -19,12 +19,38 @@ void audit_init(struct audit *audit)
 	tally_init(&audit->tally);
 	worth_init(&audit->worth);
 	metrics_init(&audit->metrics);
+}
+
+void audit_init(struct audit *audit)
+{
+	audit_init_tables(audit);
 	for (int i = 0; i < RULE_COUNT; i++) {
 		const struct rule_ops *ops = rules[i].ops;
 		if (!ops->line) continue;
 		audit->rule_state[i] = must(calloc(1, ops->state_size));
 		ops->init(audit->rule_state[i]);
 	}
+}
+
+/* From which reach of a filter on each rule cannot tell. */
+static enum filter_reach sight_of(enum rule_id rule)
+{
+	switch ((int)rule) {
+#define FILTER_SIGHT_nothing (FILTER_outcome + 1)
+#define FILTER_SIGHT_time    FILTER_time
+#define FILTER_SIGHT_place   FILTER_place
+#define SIGHT(rule, reach) case RULE_##rule: return FILTER_SIGHT_##reach;
+#include "tbl/sights.h"
+#undef SIGHT
+	}
+	return FILTER_outcome;
+}
+
+void audit_filter(struct audit *audit, const struct filter *filter)
+{
+	if (filter_is_open(filter)) return;
+	audit->filter = audit->one.filter = filter;
+	for (int i = 0; i < RULE_COUNT; i++) audit->blind[i].filtered = filter_reach(filter) >= sight_of((enum rule_id)i);
 }
 
 __attribute__((format(printf, 3, 4)))
@@ -54,10 +80,9 @@ void audit_note(struct audit *audit, const char *path, const char *what)
 
 static int column_find(struct slice name)
 {
-	int field = 0;
+	int field = column_named(name);
 
-	while (field < LOG_FIELD_COUNT && !slice_eq(log_field_rows[field].name, name)) field++;
-	CHECK(field < LOG_FIELD_COUNT);  /* tbl/rules.h names a column that is none */
+	CHECK(field >= 0);               /* tbl/rules.h names a column that is none */
 	return field;
 }
 
@@ -82,8 +107,9 @@ static uint64_t choose_rules(struct audit *audit, const struct columns *columns,
 
 	for (int i = 0; i < RULE_COUNT; i++) {
 		struct slice missing = column_missing(&rules[i], columns);
-		if (!missing.len && rules[i].ops->line) on |= UINT64_C(1) << i;
-		if (missing.len && !audit->blind[i].blind) audit->blind[i] = (struct blind){ true, missing, at };
+		struct blind *blind = &audit->blind[i];
+		if (!missing.len && rules[i].ops->line && !blind->filtered) on |= UINT64_C(1) << i;
+		if (missing.len && !blind->blind) *blind = (struct blind){ blind->filtered, true, missing, at };
 	}
 	return on;
 }
@@ -109,9 +135,10 @@ bool audit_settle(struct audit *audit, struct chunk *chunk)
 	progress_add(audit->progress, chunk->text.len);
 	audit->here.line += chunk->numbers;
 	for (size_t i = 0; i < chunk->count; i++) facts_name(&chunk->lines[i], &audit->names);
-	audit->lines_read += chunk->count;
+	audit->lines_read += chunk->count + chunk->left_out;
+	audit->lines_left_out += chunk->left_out;
 	audit->lines_counted += chunk->count;
-	audit->file_counted += chunk->count;
+	audit->file_counted += chunk->count + chunk->left_out;
 	audit->lines_header += chunk->turn_count;
 	for (int i = 0; i < REJECT_COUNT; i++)
 		if (chunk->rejects[i].count) settle_rejects(audit, chunk, (enum reject)i);
@@ -253,6 +280,7 @@ static void read_input(struct audit *audit, struct input *input, char why[256])
 		return;
 	}
 	chunk_init(&chunk);
+	chunk.filter = audit->filter;
 	while (more && input_next(input, &chunk, why)) {
 		chunk_parse(&chunk, &audit->parser, chunk.text.ptr + chunk.text.len + CHUNK_SLACK);
 		more = take_chunk(audit, &chunk);

@@ -3,6 +3,7 @@
 #define LOGAUDIT_AUDIT_H
 
 #include "chunk.h"
+#include "filter.h"
 #include "metrics.h"
 #include "progress.h"
 #include "rule.h"
@@ -11,8 +12,8 @@
 
 struct rejects { struct group group; char *example; };          /* example: the first column or detail, or NULL */
 
-/* A rule that was silent since a header line lacked one of its columns. */
-struct blind { bool blind; struct slice column; struct place header; };
+/* A rule that was silent since a header line lacked one of its columns, or since the filter leaves out what it needs. */
+struct blind { bool filtered, blind; struct slice column; struct place header; };
 
 struct audit_file { char *path; uint64_t dev, ino; };
 
@@ -30,6 +31,7 @@ enum { AUDIT_SHARES = 6 };
 enum input_trouble { INPUT_none, INPUT_too_long, INPUT_no_newline };
 
 struct audit {
+	const struct filter *filter;     /* NULL: every line counts */
 	struct audit_reader reader;      /* set after audit_init: nothing else is counted then but lines */
 	unsigned threads;                /* set after audit_init; 1 */
 	struct progress *progress;       /* set after audit_init, or NULL */
@@ -39,8 +41,8 @@ struct audit {
 	struct known_names names;
 	struct chunk one;                /* of audit_line */
 	struct place here;               /* the last line that was settled */
-	/* Physical lines. lines_read = lines_counted + lines_rejected; header lines stand beside. */
-	uint64_t lines_read, lines_counted, lines_rejected, lines_header;
+	/* Physical lines. lines_read = lines_counted + lines_left_out (by the filter) + lines_rejected; header lines stand beside. */
+	uint64_t lines_read, lines_counted, lines_left_out, lines_rejected, lines_header;
 	uint64_t file_counted, file_rejected;
 	struct rejects rejects[REJECT_COUNT];
 	struct tally tally;
@@ -58,6 +60,10 @@ struct audit {
 };
 
 void audit_init(struct audit *audit);
+/* Without rules: for what was counted and found elsewhere. */
+void audit_init_tables(struct audit *audit);
+/* Right after audit_init: only these lines count. The filter outlives the audit. */
+void audit_filter(struct audit *audit, const struct filter *filter);
 /* Reads one file to its end, whatever it holds. Troubles and notes are collected. */
 void audit_read(struct audit *audit, const char *path);
 /* Adds a sentence about what was to be read: a failure, or what the reader should know. */

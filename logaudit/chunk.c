@@ -34,6 +34,7 @@ static void chunk_empty(struct chunk *chunk)
 {
 	chunk->count = chunk->turn_count = 0;
 	chunk->numbers = 0;
+	chunk->left_out = 0;
 	chunk->newer = false;
 	for (int i = 0; i < REJECT_COUNT; i++) chunk->rejects[i].count = 0;
 	texts_release(chunk);
@@ -129,6 +130,10 @@ static bool take_line(struct chunk *chunk, struct line_parser *parser, struct sl
 	if (trouble == REJECT_none) kind = line_parse_within(parser, text, limit, &parsed->line, &why, &column);
 	switch (kind) {
 	case LINE_record:
+		if (chunk->filter && !filter_passes(chunk->filter, &parsed->line)) {
+			chunk->left_out++;
+			break;
+		}
 		if (!parser->plain) line_keep(chunk, &parsed->line, text);
 		take_record(chunk, parsed);
 		break;

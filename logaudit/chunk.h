@@ -3,6 +3,7 @@
 #define LOGAUDIT_CHUNK_H
 
 #include "facts.h"
+#include "filter.h"
 #include "finding.h"
 #include "line.h"
 
@@ -20,10 +21,12 @@ struct chunk {
 	char *room;                      /* CHUNK_ROOM bytes, for whoever reads */
 	struct slice text;               /* within it, or borrowed; a line ends with a newline, the last one perhaps not */
 	bool cut;                        /* the last one does not: the file ended */
+	const struct filter *filter;     /* NULL: all records are kept; else those that pass, and the others only counted */
 	/* what it is parsed into */
 	struct parsed *lines;
 	struct traits *traits;           /* beside them, 64 in one */
 	size_t count, cap;
+	uint64_t left_out;
 	struct turn *turns;
 	size_t turn_count, turn_cap;
 	struct chunk_rejects rejects[REJECT_COUNT];

@@ -58,6 +58,23 @@ static void put_counts(FILE *out, const char *section, const struct enum_row *ro
 		if (counts[i]) put(out, section, rows[i].name, "requests", counts[i]);
 }
 
+static void put_codings(const struct tally *t, FILE *out)
+{
+	for (size_t i = 0; i < t->codings.count; i++) {
+		const struct coding_row *row = map_value(&t->codings, i);
+		struct slice name = map_key(&t->codings, i);
+		put(out, "coding", name, "answers", row->answers);
+		put(out, "coding", name, "compressed", row->compressed);
+		put(out, "coding", name, "plain_bytes", row->plain_bytes);
+		put(out, "coding", name, "bytes", row->bytes);
+	}
+	for (int i = 0; i < UNCODED_COUNT; i++) {
+		if (!t->uncoded[i]) continue;
+		put(out, "uncoded", uncoded_rows[i].name, "requests", t->uncoded[i]);
+		put(out, "uncoded", uncoded_rows[i].name, "bytes", t->uncoded_bytes[i]);
+	}
+}
+
 static void put_tally(const struct tally *t, FILE *out)
 {
 	struct slice none = { NULL, 0 };
@@ -76,6 +93,7 @@ static void put_tally(const struct tally *t, FILE *out)
 	put_counts(out, "nostore", nostore_rows, t->nostores, NOSTORE_COUNT);
 	put_counts(out, "end", end_rows, t->ends, END_COUNT);
 	put_counts(out, "refusal", refusal_rows, t->refusals, REFUSAL_COUNT);
+	put_codings(t, out);
 }
 
 /* ---- worth ---- */
@@ -191,7 +209,9 @@ void report_csv(const struct audit *audit, FILE *out)
 	fputs("section,name,measure,value\r\n", out);
 	put(out, "lines", none, "read", audit->lines_read);
 	put(out, "lines", none, "counted", audit->lines_counted);
+	put(out, "lines", none, "left_out", audit->lines_left_out);
 	put(out, "lines", none, "rejected", audit->lines_rejected);
+	if (audit->filter) put_words(out, "lines", none, "filter", slice_str(audit->filter->words));
 	put(out, "lines", none, "header", audit->lines_header);
 	for (int i = 0; i < REJECT_COUNT; i++)
 		if (audit->rejects[i].group.count) put(out, "rejected", slice_str(reject_rows[i].name), "lines", audit->rejects[i].group.count);

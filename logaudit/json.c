@@ -46,6 +46,8 @@ void lines_json(const struct audit *audit, json_t *root)
 
 	put_number(root, "lines_read", audit->lines_read);
 	put_number(root, "lines_counted", audit->lines_counted);
+	put_number(root, "lines_left_out", audit->lines_left_out);
+	json_object_set_new(root, "filter", audit->filter ? json_shown(slice_str(audit->filter->words)) : must(json_null()));
 	put_number(root, "lines_rejected", audit->lines_rejected);
 	put_number(root, "lines_header", audit->lines_header);
 	for (int i = 0; i < REJECT_COUNT; i++) {
@@ -86,10 +88,11 @@ static void findings_json(const struct audit *audit, json_t *root)
 	json_object_set_new(root, "findings", list);
 	for (int i = 0; i < RULE_COUNT; i++) {
 		json_t *row;
-		if (!audit->blind[i].blind || !rules[i].ops->line) continue;
+		if ((!audit->blind[i].blind && !audit->blind[i].filtered) || !rules[i].ops->line) continue;
 		row = must(json_object());
 		put_text(row, "rule", rules[i].id);
-		json_object_set_new(row, "column", json_shown(audit->blind[i].column));
+		json_object_set_new(row, "column", audit->blind[i].blind ? json_shown(audit->blind[i].column) : must(json_null()));
+		json_object_set_new(row, "filtered", json_boolean(audit->blind[i].filtered));
 		json_array_append_new(blind, row);
 	}
 	json_object_set_new(root, "cannot_tell", blind);
@@ -125,7 +128,7 @@ void json_print(json_t *root, FILE *out)
 	json_decref(root);
 }
 
-void report_json(const struct audit *audit, bool with_totals, const struct compare *compare, FILE *out)
+json_t *report_json_new(const struct audit *audit, bool with_totals, const struct compare *compare)
 {
 	json_t *root = must(json_object());
 
@@ -142,7 +145,12 @@ void report_json(const struct audit *audit, bool with_totals, const struct compa
 	}
 	if (compare) compare_json(compare, root);
 	findings_json(audit, root);
-	json_print(root, out);
+	return root;
+}
+
+void report_json(const struct audit *audit, bool with_totals, const struct compare *compare, FILE *out)
+{
+	json_print(report_json_new(audit, with_totals, compare), out);
 }
 
 /* ---- the tables ---- */

@@ -17,6 +17,8 @@ void lines_json(const struct audit *audit, json_t *root);
 /* totals and the tables; costs, times, savings, missed URLs, clients and the series. */
 void tally_json(const struct tally *tally, json_t *root);
 void worth_json(const struct worth *worth, json_t *root);
+/* The object of report, check and metrics (report.h); the caller adds to it and prints it. */
+json_t *report_json_new(const struct audit *audit, bool with_totals, const struct compare *compare);
 /* Prints and frees. */
 void json_print(json_t *root, FILE *out);
 

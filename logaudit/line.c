@@ -1,4 +1,5 @@
 /* Header lines and records. */
+#include "column.h"
 #include "line.h"
 
 /* Without these no ratio can be given, whatever the rules need. */
@@ -28,13 +29,6 @@ bool line_state_same(const struct line_state *a, const struct line_state *b)
 	return x->count == y->count && memcmp(x->field, y->field, x->count * sizeof(*x->field)) == 0;
 }
 
-static int field_find(struct slice name)
-{
-	for (int i = 0; i < LOG_FIELD_COUNT; i++)
-		if (slice_eq(log_field_rows[i].name, name)) return i;
-	return -1;
-}
-
 static enum line_kind reject(enum reject why, struct slice column, enum reject *ret_reject, struct slice *ret_column)
 {
 	*ret_reject = why;
@@ -62,7 +56,7 @@ static enum line_kind take_header(struct columns *columns, const struct slice *f
 	if (version > LOG_SCHEMA_VERSION) return LINE_newer;
 	if (version == 0) return reject(REJECT_bad_header, fields[0], ret_reject, ret_column);
 	for (size_t i = 0; i < count; i++) {
-		int field = i == 0 ? LOG_FIELD_rec : field_find(fields[i]);
+		int field = i == 0 ? LOG_FIELD_rec : column_named(fields[i]);
 		if (field >= 0 && columns->present[field]) return reject(REJECT_bad_header, fields[i], ret_reject, ret_column);
 		columns->field[i] = (int16_t)field;
 		if (field >= 0) columns->present[field] = true;

@@ -168,6 +168,31 @@ void *map_find(const struct map *map, struct slice key)
 	return map->slots[at] ? map_value(map, map->slots[at] - 1) : NULL;
 }
 
+struct sorted { struct slice key; size_t i; };
+
+static int by_key(const void *a, const void *b)
+{
+	const struct sorted *x = a, *y = b;
+	size_t len = x->key.len < y->key.len ? x->key.len : y->key.len;
+	int order = len ? memcmp(x->key.ptr, y->key.ptr, len) : 0;
+
+	return order ? order : x->key.len < y->key.len ? -1 : x->key.len > y->key.len;
+}
+
+void map_sort(struct map *map)
+{
+	struct sorted *rows = must(malloc((map->count + 1) * sizeof(*rows)));
+	struct map sorted;
+
+	map_init(&sorted, map->value_size, map->limit);
+	for (size_t i = 0; i < map->count; i++) rows[i] = (struct sorted){ map_key(map, i), i };
+	qsort(rows, map->count, sizeof(*rows), by_key);
+	for (size_t i = 0; i < map->count; i++) memcpy(map_get(&sorted, rows[i].key), map_value(map, rows[i].i), map->value_size);
+	free(rows);
+	map_release(map);
+	*map = sorted;
+}
+
 void map_release(struct map *map)
 {
 	for (size_t i = 0; i < map->count; i++) free(map->entries[i].key);

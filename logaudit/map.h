@@ -50,6 +50,8 @@ static inline uint32_t map_number(struct map *map, struct slice key)
 {
 	return map_number_of(map, map_get(map, key));
 }
+/* Its entries in the order of their keys from now on. */
+void map_sort(struct map *map);
 void map_release(struct map *map);
 
 /* Pairs of words, such as key and variant, with two words of value. */

@@ -39,8 +39,9 @@ static void lines_write(const struct audit *audit, FILE *out)
 {
 	char a[SHOW_NUMBER_MAX], b[SHOW_NUMBER_MAX], c[SHOW_NUMBER_MAX];
 
-	fprintf(out, "%s lines read = %s counted + %s rejected", show_count(a, audit->lines_read), show_count(b, audit->lines_counted),
-		show_count(c, audit->lines_rejected));
+	fprintf(out, "%s lines read = %s counted", show_count(a, audit->lines_read), show_count(b, audit->lines_counted));
+	if (audit->filter) fprintf(out, " + %s left out", show_count(b, audit->lines_left_out));
+	fprintf(out, " + %s rejected", show_count(c, audit->lines_rejected));
 	if (audit->tally.lost) fprintf(out, "; %s lost by the word of gap records", show_count(a, audit->tally.lost));
 	fprintf(out, "; %zu file%s, %zu node%s", audit->file_count, audit->file_count == 1 ? "" : "s", audit->tally.tables[TABLE_nodes].map.count,
 		audit->tally.tables[TABLE_nodes].map.count == 1 ? "" : "s");
@@ -59,6 +60,11 @@ static void verdict_write(const struct audit *audit, FILE *out)
 	fprintf(out, "<h1><span class=\"hidden\">%s: </span>", words[judgement.judged]);
 	html_str(out, judgement.text);
 	fputs("</h1>\n<p>", out);
+	if (audit->filter) {
+		fputs("<strong>Only lines with <code>", out);
+		html_str(out, audit->filter->words);
+		fputs("</code>.</strong> ", out);
+	}
 	if (tally_requests(all))
 		fprintf(out, "%.19s to %.19s UTC (%s). ", show_time(first, all->first_us), show_time(last, all->last_us),
 			show_span(span, all->last_us - all->first_us));
@@ -165,11 +171,17 @@ static void blind_write(const struct audit *audit, FILE *out)
 	bool any = false;
 
 	for (int i = 0; i < RULE_COUNT; i++) {
-		if (!audit->blind[i].blind || !rules[i].ops->line) continue;
+		const struct blind *blind = &audit->blind[i];
+		if (!(blind->blind || blind->filtered) || !rules[i].ops->line) continue;
 		if (!any) fputs("<details class=\"card\"><summary>What cannot be told from this log</summary><ul>", out);
 		any = true;
-		fprintf(out, "<li><code>%s</code>: column <code>", rules[i].id);
-		html_text(out, audit->blind[i].column);
+		fprintf(out, "<li><code>%s</code>: ", rules[i].id);
+		if (blind->filtered) {
+			fputs("the filter leaves out lines that it needs</li>", out);
+			continue;
+		}
+		fputs("column <code>", out);
+		html_text(out, blind->column);
 		fputs("</code> is missing</li>", out);
 	}
 	if (any) fputs("</ul></details>\n", out);

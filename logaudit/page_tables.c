@@ -359,6 +359,33 @@ out:
 	free(order);
 }
 
+/* ---- codings ---- */
+
+static void codings_write(const struct tally *t, FILE *out)
+{
+	if (!t->codings.count) return;
+	fputs("<details class=\"card\" id=\"table-codings\"><summary>Compression <span>by coding</span></summary>", out);
+	table_begin("Compression", "Coding", out);
+	table_head("Answers", out);
+	table_head("For one request", out);
+	table_head("Plain bodies", out);
+	table_head("Sent", out);
+	table_head("Share", out);
+	table_body(out);
+	for (size_t i = 0; i < t->codings.count; i++) {
+		const struct coding_row *row = map_value(&t->codings, i);
+		row_begin(map_key(&t->codings, i), out);
+		cell_count(row->answers, out);
+		cell_count(row->compressed, out);
+		cell_bytes(row->plain_bytes, out);
+		cell_bytes(row->bytes, out);
+		cell_ratio(row->bytes, row->plain_bytes, out);
+		fputs("</tr>\n", out);
+	}
+	table_end(out);
+	fputs("</details>\n", out);
+}
+
 void page_tables(const struct audit *audit, size_t rows_max, FILE *out)
 {
 	const struct tally *t = &audit->tally;
@@ -371,6 +398,8 @@ void page_tables(const struct audit *audit, size_t rows_max, FILE *out)
 	section("tables", "By host, volume and everything else", "The bars have the colours of the verdicts above.", out);
 	for (int id = 0; id < TABLE_COUNT; id++) table_write(t, (enum table_id)id, rows_max, id == TABLE_hosts || id == TABLE_volumes, out);
 	clients_write(&audit->worth, rows_max, out);
+	codings_write(t, out);
+	reasons_write("Why bodies were sent plain", uncoded_rows, t->uncoded, UNCODED_COUNT, UNCODED_none, out);
 	reasons_write("Why answers were not stored", nostore_rows, t->nostores, NOSTORE_COUNT, NOSTORE_none, out);
 	reasons_write("Why requests were refused", refusal_rows, t->refusals, REFUSAL_COUNT, REFUSAL_none, out);
 	reasons_write("Why requests were not completed", end_rows, t->ends, END_COUNT, END_complete, out);

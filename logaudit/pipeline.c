@@ -166,6 +166,7 @@ void pipeline_run(struct audit *audit, struct input *input, char why[256])
 
 	CHECK(pthread_mutex_init(&p.lock, NULL) == 0 && pthread_cond_init(&p.changed, NULL) == 0);
 	p.slots = must(calloc(p.ring, sizeof(*p.slots)));
+	for (size_t i = 0; i < p.ring; i++) p.slots[i].chunk.filter = audit->filter;
 	/* With fewer threads than were asked for, it takes longer. */
 	while (started + 1 < count && pthread_create(&threads[started], NULL, work, &p) == 0) started++;
 	work(&p);

@@ -44,12 +44,25 @@ static void rejects_text(const struct audit *audit, const struct paper *paper)
 	}
 }
 
+static void filter_show(const struct audit *audit, const struct paper *paper)
+{
+	char text[SHOW_TEXT_MAX], line[SHOW_TEXT_MAX + 32];
+
+	if (!audit->filter) return;
+	snprintf(line, sizeof(line), "only lines with %s", show_text(text, slice_str(audit->filter->words), 0));
+	show_wrapped(paper->out, "Filter    ", 10, paper->width, line);
+}
+
 static void lines_show(const struct audit *audit, const struct paper *paper)
 {
-	char read[SHOW_NUMBER_MAX], counted[SHOW_NUMBER_MAX], rejected[SHOW_NUMBER_MAX], text[SHOW_TEXT_MAX], line[256];
+	char read[SHOW_NUMBER_MAX], counted[SHOW_NUMBER_MAX], rejected[SHOW_NUMBER_MAX], left_out[2 * SHOW_NUMBER_MAX],
+		text[SHOW_TEXT_MAX], line[320];
 
-	snprintf(line, sizeof(line), "%s read = %s counted + %s rejected, beside %" PRIu64 " header line%s; %zu file%s",
-		show_count(read, audit->lines_read), show_count(counted, audit->lines_counted), show_count(rejected, audit->lines_rejected),
+	snprintf(left_out, sizeof(left_out), "%s left out + ", show_count(read, audit->lines_left_out));
+
+	snprintf(line, sizeof(line), "%s read = %s counted + %s%s rejected, beside %" PRIu64 " header line%s; %zu file%s",
+		show_count(read, audit->lines_read), show_count(counted, audit->lines_counted), audit->filter ? left_out : "",
+		show_count(rejected, audit->lines_rejected),
 		audit->lines_header, audit->lines_header == 1 ? "" : "s", audit->file_count, audit->file_count == 1 ? "" : "s");
 	show_wrapped(paper->out, "Lines     ", 10, paper->width, line);
 	rejects_text(audit, paper);
@@ -59,7 +72,10 @@ static void lines_show(const struct audit *audit, const struct paper *paper)
 
 void lines_text(const struct audit *audit, FILE *out)
 {
-	lines_show(audit, &(struct paper){ out, PAPER_WIDTH, false });
+	const struct paper paper = { out, PAPER_WIDTH, false };
+
+	filter_show(audit, &paper);
+	lines_show(audit, &paper);
 }
 
 /* ---- the first screen ---- */
@@ -195,8 +211,9 @@ static void blind_text(const struct audit *audit, const struct paper *paper)
 
 	for (int i = 0; i < RULE_COUNT; i++) {
 		const struct blind *blind = &audit->blind[i];
-		if (!blind->blind || !rules[i].ops->line) continue;
-		snprintf(text, sizeof(text), "%s: cannot tell: column %.*s is missing (header line %s:%" PRIu64 ")", rules[i].id, SLICE_ARG(blind->column),
+		if (!(blind->blind || blind->filtered) || !rules[i].ops->line) continue;
+		if (blind->filtered) snprintf(text, sizeof(text), "%s: cannot tell: the filter leaves out lines that it needs", rules[i].id);
+		else snprintf(text, sizeof(text), "%s: cannot tell: column %.*s is missing (header line %s:%" PRIu64 ")", rules[i].id, SLICE_ARG(blind->column),
 			show_text(path, slice_str(audit_path(audit, blind->header)), 40), blind->header.line);
 		fputc('\n', paper->out);
 		show_wrapped(paper->out, "", 2, paper->width, text);
@@ -214,6 +231,7 @@ void check_text(const struct audit *audit, const struct report_options *options,
 	struct paper paper = report_paper(options, out);
 	struct judgement judgement = judge_audit(audit);
 
+	filter_show(audit, &paper);
 	findings_count_text(audit, &judgement, &paper);
 	findings_text(audit, &paper);
 	if (audit->findings.count) fputc('\n', out);
@@ -225,6 +243,7 @@ void report_text(const struct audit *audit, const struct report_options *options
 	struct paper paper = report_paper(options, out);
 	struct judgement judgement = judge_audit(audit);
 
+	filter_show(audit, &paper);
 	judgement_text(&judgement, &paper);
 	if (tally_requests(&audit->tally.all)) figures_text(audit, &paper);
 	findings_count_text(audit, &judgement, &paper);

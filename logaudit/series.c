@@ -83,6 +83,20 @@ static struct series_bucket *bucket_at(struct series *series, uint64_t t_us)
 	return &series->buckets[number - series->base];
 }
 
+bool series_restore(struct series *series, uint64_t width_us, uint64_t base, uint64_t count, uint64_t outside)
+{
+	uint64_t width = series->width_us;
+
+	if (width_us >= TIME_MAX) return false;
+	while (width < width_us) width = width_next(width);
+	if (width != width_us || count > SERIES_MAX || base > TIME_MAX / width || base + count > TIME_MAX / width + 1) return false;
+	series->width_us = width_us;
+	series->base = base;
+	series->count = (size_t)count;
+	series->outside = outside;
+	return true;
+}
+
 void series_add(struct series *series, const struct logline *l)
 {
 	struct series_bucket *bucket;

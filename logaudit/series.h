@@ -22,6 +22,8 @@ struct series {
 
 void series_init(struct series *series);
 void series_add(struct series *series, const struct logline *line);
+/* An empty series takes over the shape of one that was kept elsewhere; the caller fills `count` buckets. False: no series has this shape. */
+bool series_restore(struct series *series, uint64_t width_us, uint64_t base, uint64_t count, uint64_t outside);
 void series_merge(struct series *into, const struct series *from);
 void series_release(struct series *series);
 static inline uint64_t series_start(const struct series *series, size_t bucket) { return (series->base + bucket) * series->width_us; }

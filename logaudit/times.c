@@ -12,8 +12,7 @@ static size_t times_class(uint64_t us)
 	return (power - 2) * 8 + (us >> (power - 3) & 7);
 }
 
-/* The largest time of a class. */
-static uint64_t times_end(size_t class)
+uint64_t times_class_end(size_t class)
 {
 	return class < 8 ? class : ((8 + class % 8 + 1) << (class / 8 - 1)) - 1;
 }
@@ -39,9 +38,9 @@ uint64_t times_percentile(const struct times *times, double share)
 	if (!times->count) return 0;
 	for (size_t i = 0; i < TIMES_CLASSES; i++) {
 		below += times->classes[i];
-		if (times->classes[i] && below >= rank) return times_end(i);
+		if (times->classes[i] && below >= rank) return times_class_end(i);
 	}
-	return times_end(TIMES_CLASSES - 1);
+	return times_class_end(TIMES_CLASSES - 1);
 }
 
 uint64_t times_mean(const struct times *times)
@@ -69,7 +68,7 @@ uint64_t times_small_percentile(const struct times_small *times, double share)
 	rank = (uint64_t)ceil(share * (double)count);
 	for (size_t i = 0; count && i < TIMES_SMALL; i++) {
 		below += times->classes[i];
-		if (times->classes[i] && below >= rank) return times_end(i);
+		if (times->classes[i] && below >= rank) return times_class_end(i);
 	}
 	return 0;
 }

@@ -13,6 +13,8 @@ struct times { uint64_t count, sum_us, classes[TIMES_CLASSES]; };
 struct times_small { uint32_t classes[TIMES_SMALL]; };
 
 void times_add(struct times *times, uint64_t us);
+/* The largest time of a class. */
+uint64_t times_class_end(size_t class);
 void times_merge(struct times *into, const struct times *from);
 /* The time that the share (0 to 1) of all did not exceed; 0 when there are none. */
 uint64_t times_percentile(const struct times *times, double share);
