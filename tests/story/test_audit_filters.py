@@ -1,6 +1,8 @@
 """Filters of logaudit: what is asked for is counted, what is left out is told, and rules that cannot tell say so."""
+import json
 import re
 
+import made_log
 from harness import audit_json, findings, logaudit
 from test_audit import MAX_AGE, drive, two_sites
 
@@ -73,3 +75,15 @@ def test_what_is_no_filter_is_a_sentence(tmp_path):
         done = logaudit('check', *args, log, code=2)
         assert word in done.stderr and not done.stdout, done
         assert re.search('try: logaudit help', done.stderr)
+
+
+def test_filters_say_the_same_by_any_number_of_threads(tmp_path):
+    log = made_log.write(tmp_path / 'a.csv', made_log.ordinary(6000))            # many chunks
+    log.write_bytes(log.read_bytes() + b'req,1\n')
+    for given in (['--host', 'img.example'], ['--where', 'status=502'], ['--where', 'target~/page/3'], ['--since', '2026-11-24T07:00:00Z']):
+        one, many = (logaudit('report', '--json', '--threads', n, *given, log, code=0).stdout for n in (1, 4))
+        assert one == many, given
+        numbers = json.loads(one)
+        assert numbers['lines_read'] == 6001 == numbers['lines_counted'] + numbers['lines_left_out'] + 1
+        assert 0 < numbers['lines_counted'] == numbers['totals']['requests'] < 6000, given
+    assert '--threads' in logaudit('report', '--threads', 0, log, code=2).stderr
