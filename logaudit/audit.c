@@ -168,16 +168,23 @@ static void feed_reader(struct audit *audit, const struct chunk *chunk)
 	}
 }
 
+static void ahead_table(const struct audit *audit, const struct logline *line, unsigned table)
+{
+	if (table == 1) worth_ahead(&audit->worth, line);
+	if (table == 3) worth_ahead_frequent(&audit->worth, line);
+}
+
 static void feed_table(struct audit *audit, const struct chunk *chunk, size_t block, unsigned table)
 {
-	if (table == 1)
-		for (size_t i = 64 * block; i < chunk->count && i < 64 * (block + 1); i++) worth_ahead(&audit->worth, &chunk->lines[i].line);
+	for (size_t i = 64 * block; i < chunk->count && i < 64 * (block + 1); i++) ahead_table(audit, &chunk->lines[i].line, table);
 	for (size_t i = 64 * block; i < chunk->count && i < 64 * (block + 1); i++) {
 		const struct parsed *parsed = &chunk->lines[i];
 		switch (table) {
 		case 0: tally_add(&audit->tally, &parsed->line); break;
 		case 1: worth_add(&audit->worth, &parsed->line); break;
 		case 2: metrics_add(&audit->metrics, &parsed->line, chunk_place(chunk, parsed->number)); break;
+		case 3: worth_add_frequent(&audit->worth, &parsed->line); break;
+		case 4: worth_add_series(&audit->worth, &parsed->line); break;
 		default: return;
 		}
 	}

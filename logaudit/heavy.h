@@ -25,6 +25,8 @@ void heavy_init(struct heavy *heavy, size_t value_size, size_t text_max, size_t 
 /* Counts one more; its value is zeroed when it has just got its place, and *ret_new then asks for heavy_text. hash: well mixed; stands
  * for the text. The pointer holds until the next call. */
 void *heavy_add(struct heavy *heavy, uint64_t hash, bool *ret_new);
+/* Says that the hash comes soon. */
+static inline void heavy_ahead(const struct heavy *heavy, uint64_t hash) { __builtin_prefetch(&heavy->slots[(size_t)hash & (heavy->slot_count - 1)]); }
 /* Puts back what was kept elsewhere, such as a state on disk: an entry with its text into a free place. NULL: there is none, or the
  * hash is there already. The caller sets `floor`, and fills the value, which is zeroed. */
 void *heavy_put(struct heavy *heavy, uint64_t hash, uint64_t count, uint64_t error, struct slice text);

@@ -122,6 +122,20 @@ static struct tally_row *table_get(struct table *table, struct slice key)
 	return map_value(&table->map, *lately);
 }
 
+/* Names that have numbers are found by them. */
+static struct tally_row *row_of(struct tally *tally, enum table_id id, const struct logline *l, struct slice key)
+{
+	const struct facts *facts = line_facts(l);
+	struct table *table = &tally->tables[id];
+
+	switch (id) {
+	case TABLE_hosts: return map_get_name(&table->map, key, facts->host);
+	case TABLE_volumes: return map_get_name(&table->map, key, facts->volume);
+	case TABLE_nodes: return map_get_name(&table->map, key, facts->node);
+	default: return table_get(table, key);
+	}
+}
+
 void tally_add(struct tally *tally, const struct logline *l)
 {
 	char buf[TABLE_KEY_MAX];
@@ -133,13 +147,13 @@ void tally_add(struct tally *tally, const struct logline *l)
 		tally->unstored_bytes += l->object_bytes > 0 ? (uint64_t)l->object_bytes : 0;
 	}
 	if (l->rec != REC_req) {
-		table_get(&tally->tables[TABLE_nodes], l->node);
+		row_of(tally, TABLE_nodes, l, l->node);
 		return;
 	}
 	row_add(&tally->all, l);
 	for (int i = 0; i < TABLE_COUNT; i++) {
 		struct slice key = key_of((enum table_id)i, l, buf);
-		if (key.len) row_add(table_get(&tally->tables[i], key), l);
+		if (key.len) row_add(row_of(tally, (enum table_id)i, l, key), l);
 	}
 	tally->nostores[l->nostore]++;
 	tally->ends[l->end]++;

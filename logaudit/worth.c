@@ -42,6 +42,11 @@ void worth_ahead(const struct worth *worth, const struct logline *l)
 	bloom_ahead(&worth->pages, line_facts(l)->url);
 }
 
+void worth_ahead_frequent(const struct worth *worth, const struct logline *l)
+{
+	heavy_ahead(&worth->clients, line_facts(l)->client);
+}
+
 static void saved_add(struct worth *worth, const struct logline *l)
 {
 	if (!line_from_store(l) && l->cache != VERDICT_collapsed) return;
@@ -80,24 +85,30 @@ static void client_add(struct worth *worth, const struct logline *l)
 
 void worth_add(struct worth *worth, const struct logline *l)
 {
-	uint64_t page;
-
 	if (l->rec == REC_refresh) {
 		worth->saved.refreshes += l->origin_tries;
 		worth->saved.refresh_bytes += l->origin_in;
 	}
 	if (l->rec != REC_req) return;
-	page = line_facts(l)->url;
 	worth->requests++;
 	worth->hits += line_from_store(l);
-	cost_add(worth, l, page);
+	cost_add(worth, l, line_facts(l)->url);
 	saved_add(worth, l);
-	missed_add(worth, l, page);
-	client_add(worth, l);
-	series_add(&worth->series, l);
 	if (l->first_us >= 0 && line_from_store(l) && !l->origin_tries) times_add(&worth->hit, (uint64_t)l->first_us);
 	if (l->first_us >= 0 && l->origin_tries) times_add(&worth->miss, (uint64_t)l->first_us);
 	if (l->origin_first_us >= 0 && l->origin.len) times_add(map_get(&worth->origins, l->origin), (uint64_t)l->origin_first_us);
+}
+
+void worth_add_frequent(struct worth *worth, const struct logline *l)
+{
+	if (l->rec != REC_req) return;
+	missed_add(worth, l, line_facts(l)->url);
+	client_add(worth, l);
+}
+
+void worth_add_series(struct worth *worth, const struct logline *l)
+{
+	if (l->rec == REC_req) series_add(&worth->series, l);
 }
 
 /* ---- merging ---- */

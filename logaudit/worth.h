@@ -37,9 +37,13 @@ struct worth {
 };
 
 void worth_init(struct worth *worth);
+/* Three parts, which share nothing: any three threads may each do another one. A line is to be given to all of them. */
 void worth_add(struct worth *worth, const struct logline *line);
+void worth_add_frequent(struct worth *worth, const struct logline *line);    /* missed and clients */
+void worth_add_series(struct worth *worth, const struct logline *line);
 /* Says that the line comes soon. */
 void worth_ahead(const struct worth *worth, const struct logline *line);
+void worth_ahead_frequent(const struct worth *worth, const struct logline *line);
 /* Adds what another counted. Pages that both saw for the first time count as seen once too often: repeats may be lower than of one
  * reader, by at most one a page. */
 void worth_merge(struct worth *into, const struct worth *from);
