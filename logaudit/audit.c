@@ -114,6 +114,12 @@ static uint64_t choose_rules(struct audit *audit, const struct columns *columns,
 	return on;
 }
 
+/* The columns of the present file are known, or have changed. */
+static uint64_t columns_known(struct audit *audit, const struct columns *columns, struct place at)
+{
+	return choose_rules(audit, columns, at);
+}
+
 static void settle_rejects(struct audit *audit, const struct chunk *chunk, enum reject why)
 {
 	const struct chunk_rejects *from = &chunk->rejects[why];
@@ -144,10 +150,15 @@ bool audit_settle(struct audit *audit, struct chunk *chunk)
 		if (chunk->rejects[i].count) settle_rejects(audit, chunk, (enum reject)i);
 	for (size_t i = 0; i < chunk->turn_count && !audit->reader.line; i++) {
 		struct turn *turn = &chunk->turns[i];
-		audit->rules_on = turn->rules_on = choose_rules(audit, &turn->columns, chunk_place(chunk, turn->number));
+		audit->rules_on = turn->rules_on = columns_known(audit, &turn->columns, chunk_place(chunk, turn->number));
 	}
 	if (!chunk->newer) return true;
 	audit->file_newer = true;
+	if (chunk->rejects[REJECT_other_columns].count) {
+		say(&audit->troubles, &audit->trouble_count, "%s:%" PRIu64 ": %s; nothing after this line was read: give what follows as a file of "
+			"its own", audit_path(audit, audit->here), audit->here.line, reject_rows[REJECT_other_columns].doc);
+		return false;
+	}
 	say(&audit->troubles, &audit->trouble_count, "%s:%" PRIu64 ": the header line is of a newer schema than %d, the newest that "
 		"this logaudit knows; use the logaudit that came with that proxyd; nothing after this line was read",
 		audit_path(audit, audit->here), audit->here.line, LOG_SCHEMA_VERSION);
@@ -254,6 +265,25 @@ bool audit_line(struct audit *audit, struct slice text, uint64_t number, enum in
 
 /* ---- files ---- */
 
+bool audit_head(struct audit *audit, struct slice head)
+{
+	struct audit_file *file = &audit->files[audit->file_count - 1];
+	const struct columns *columns;
+	char why[FORMAT_WHY_MAX];
+
+	if (!format_open(head, audit->format, &file->format, why)) {
+		say(&audit->troubles, &audit->trouble_count, "%s: --format: %s", file->path, why);
+		return false;
+	}
+	if (!file->format) return true;
+	line_parser_use(&audit->parser, file->format);
+	columns = &audit->parser.state.columns;
+	audit->tally.untold = !columns->present[LOG_FIELD_cache];
+	if (!audit->reader.line) audit->rules_on = columns_known(audit, columns, audit->here);
+	else if (audit->reader.columns) audit->reader.columns(audit->reader.arg, columns, audit->here);
+	return true;
+}
+
 void audit_begin(struct audit *audit, const char *name)
 {
 	audit->files = must(realloc(audit->files, (audit->file_count + 1) * sizeof(*audit->files)));
@@ -265,6 +295,7 @@ void audit_begin(struct audit *audit, const char *name)
 	line_parser_restart(&audit->parser);
 	metrics_restart(&audit->metrics);
 	audit->rules_on = 0;
+	audit->tally.untold = false;
 }
 
 void audit_end(struct audit *audit)
@@ -273,7 +304,7 @@ void audit_end(struct audit *audit)
 
 	if (audit->file_counted == 0 && audit->file_rejected > 0 && !audit->file_newer)
 		say(&audit->troubles, &audit->trouble_count, "%s: no line of it could be counted: is it an access log of proxyd, with its "
-			"header line (rec/%d,t_us,...)", path, LOG_SCHEMA_VERSION);
+			"header line (rec/%d,t_us,...)? or of another program, by a format of its own (--format; logaudit formats)", path, LOG_SCHEMA_VERSION);
 }
 
 /* Why the input ended before its end; empty: it did not. */
@@ -306,7 +337,7 @@ static const char *given_before(const struct audit *audit, const struct stat *st
 void audit_read(struct audit *audit, const char *path)
 {
 	struct stat st = { 0 };
-	bool is_stdin = strcmp(path, "-") == 0;
+	bool is_stdin = strcmp(path, "-") == 0, known;
 	struct input *input;
 	char why[256] = "";
 
@@ -321,10 +352,11 @@ void audit_read(struct audit *audit, const char *path)
 	audit->files[audit->file_count - 1].dev = st.st_dev;
 	audit->files[audit->file_count - 1].ino = st.st_ino;
 	input = input_open(path, why);
-	if (input) read_input(audit, input, why);
+	known = input && audit_head(audit, input_head(input));
+	if (known) read_input(audit, input, why);
 	input_close(&input);
 	if (*why) audit_trouble(audit, path, why);
-	else if (audit->here.line == 0) audit_note(audit, path, "it is empty");
+	else if (known && audit->here.line == 0) audit_note(audit, path, "it is empty");
 	audit_end(audit);
 }
 
@@ -355,7 +387,10 @@ void audit_release(struct audit *audit)
 		free(audit->rule_state[i]);
 	}
 	findings_release(&unread);
-	for (size_t i = 0; i < audit->file_count; i++) free(audit->files[i].path);
+	for (size_t i = 0; i < audit->file_count; i++) {
+		free(audit->files[i].path);
+		format_free(&audit->files[i].format);
+	}
 	free(audit->files);
 	for (int i = 0; i < REJECT_COUNT; i++) free(audit->rejects[i].example);
 	list_release(audit->troubles, audit->trouble_count);

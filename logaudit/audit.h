@@ -15,7 +15,7 @@ struct rejects { struct group group; char *example; };          /* example: the 
 /* A rule that was silent since a header line lacked one of its columns, or since the filter leaves out what it needs. */
 struct blind { bool filtered, blind; struct slice column; struct place header; };
 
-struct audit_file { char *path; uint64_t dev, ino; };
+struct audit_file { char *path; uint64_t dev, ino; struct format *format; };  /* format: of another program, or NULL */
 
 /* Takes what the audit would count, for commands that look at lines in their own way: header lines and records. */
 struct audit_reader {
@@ -32,6 +32,7 @@ enum input_trouble { INPUT_none, INPUT_too_long, INPUT_no_newline };
 
 struct audit {
 	const struct filter *filter;     /* NULL: every line counts */
+	const char *format;              /* set after audit_init: what --format says; NULL: by the first bytes of each file */
 	struct audit_reader reader;      /* set after audit_init: nothing else is counted then but lines */
 	unsigned threads;                /* set after audit_init; 1 */
 	struct progress *progress;       /* set after audit_init, or NULL */
@@ -71,6 +72,8 @@ void audit_trouble(struct audit *audit, const char *path, const char *what);
 void audit_note(struct audit *audit, const char *path, const char *what);
 /* The parts of audit_read, for what is not a file: a name to begin with, then lines. False: read no further. */
 void audit_begin(struct audit *audit, const char *name);
+/* The first bytes, before the first line: which program's log it is. False, with a trouble said: not the one that was named. */
+bool audit_head(struct audit *audit, struct slice head);
 bool audit_line(struct audit *audit, struct slice text, uint64_t number, enum input_trouble trouble);
 void audit_end(struct audit *audit);
 
@@ -82,6 +85,9 @@ void audit_share(struct audit *audit, const struct chunk *chunk, unsigned share)
 /* Lets the rules speak. Call once, after all files. */
 void audit_finish(struct audit *audit);
 void audit_release(struct audit *audit);
+
+/* What was read as logs of other programs: how it was told, what it cannot answer. */
+void formats_used_text(const struct audit *audit, FILE *out);
 
 const char *audit_path(const struct audit *audit, struct place at);
 /* The worst severity found, or -1. */

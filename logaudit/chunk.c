@@ -139,26 +139,36 @@ static bool take_line(struct chunk *chunk, struct line_parser *parser, struct sl
 		break;
 	case LINE_header: take_turn(chunk, &parser->state.columns); break;
 	case LINE_rejected: take_reject(chunk, why, column, text); break;
-	case LINE_newer: chunk->newer = true; break;
+	case LINE_newer:
+		chunk->newer = true;
+		if (why != REJECT_none) take_reject(chunk, why, column, text);
+		break;
 	}
 	chunk->numbers++;
 	return kind != LINE_newer;
 }
 
+bool chunk_line(const struct chunk *chunk, const char **at, struct slice *ret_text, enum reject *ret_trouble)
+{
+	const char *end = chunk->text.ptr + chunk->text.len, *newline;
+
+	if (*at == end) return false;
+	newline = memchr(*at, '\n', (size_t)(end - *at));
+	*ret_text = slice_make(*at, (size_t)((newline ? newline : end) - *at));
+	*ret_trouble = ret_text->len >= LOG_LINE_MAX ? REJECT_too_long : newline || !chunk->cut ? REJECT_none : REJECT_no_newline;
+	*at = newline ? newline + 1 : end;
+	return true;
+}
+
 void chunk_parse(struct chunk *chunk, struct line_parser *parser, const char *limit)
 {
-	const char *at = chunk->text.ptr, *end = at + chunk->text.len;
-	bool more = at != end;
+	const char *at = chunk->text.ptr;
+	struct slice text;
+	enum reject trouble;
 
 	chunk_empty(chunk);
 	chunk->before = parser->state;
-	while (more) {
-		const char *newline = memchr(at, '\n', (size_t)(end - at));
-		struct slice text = slice_make(at, (size_t)((newline ? newline : end) - at));
-		enum reject trouble = text.len >= LOG_LINE_MAX ? REJECT_too_long : newline || !chunk->cut ? REJECT_none : REJECT_no_newline;
-		at = text.ptr + text.len + (newline != NULL);
-		more = take_line(chunk, parser, text, limit, trouble) && at != end;
-	}
+	while (chunk_line(chunk, &at, &text, &trouble) && take_line(chunk, parser, text, limit, trouble)) continue;
 	chunk->after = parser->state;
 }
 

@@ -44,6 +44,9 @@ void chunk_init(struct chunk *chunk);
 void chunk_release(struct chunk *chunk);
 /* Parses its text. limit: the end of what may be read. */
 void chunk_parse(struct chunk *chunk, struct line_parser *parser, const char *limit);
+/* The next physical line of its text, from *at on, which moves behind it: the text without its newline, and what is wrong with the line
+ * as such. False at the end. */
+bool chunk_line(const struct chunk *chunk, const char **at, struct slice *ret_text, enum reject *ret_trouble);
 /* One line without its newline, that may be in trouble already (REJECT_none: it is not). Its texts are borrowed. */
 void chunk_parse_one(struct chunk *chunk, struct line_parser *parser, struct slice text, enum reject trouble);
 

@@ -20,6 +20,7 @@ void cmd_begin(struct audit *audit, const struct options *o)
 {
 	audit_init(audit);
 	audit_filter(audit, &o->filter);
+	audit->format = o->format;
 	audit->threads = o->threads ? (unsigned)o->threads : processors();
 }
 

@@ -1,6 +1,8 @@
-/* logaudit fields, rules, help: the tables, explained. */
+/* logaudit fields, formats, rules, explain, help: the tables, and lines, explained. */
 #include "cmd.h"
 #include "column.h"
+#include "explain.h"
+#include "format.h"
 #include "report.h"
 #include "show.h"
 
@@ -10,6 +12,18 @@ int cmd_fields(const struct options *o)
 {
 	(o->json ? fields_json : fields_text)(stdout);
 	return EXIT_ok;
+}
+
+int cmd_formats(const struct options *o)
+{
+	(o->json ? formats_json : formats_text)(stdout);
+	return EXIT_ok;
+}
+
+int cmd_explain(const struct options *o)
+{
+	if (!o->explain_line || o->file_count != 1) return usage("explain takes --explain-line N, the number of a line, and one file", NULL);
+	return explain_line(o->files[0], o->explain_line, o->format, stdout) ? EXIT_ok : EXIT_trouble;
 }
 
 /* One rule, with what its columns mean. */

@@ -21,24 +21,29 @@ static void add(struct fileset *set, const char *path, uint64_t first_us)
 	set->count++;
 }
 
-/* When the first record's request began, of those that the file's first chunk has. */
-static uint64_t first_time(const char *path)
+/* When the first record's request began, of those that the file's first chunk has. A file that cannot be of the format that was named
+ * comes first: audit_read() says why. */
+static uint64_t first_time(const struct audit *audit, const char *path)
 {
+	struct format *format = NULL;
 	struct line_parser parser;
 	struct chunk chunk;
-	char why[256] = "";
+	char why[256] = "", unfit[FORMAT_WHY_MAX];
 	struct input *input = input_open(path, why);
 	uint64_t first_us = UINT64_MAX;
 
 	line_parser_init(&parser);
 	chunk_init(&chunk);
-	if (input && input_next(input, &chunk, why)) {
+	if (input && !format_open(input_head(input), audit->format, &format, unfit)) first_us = 0;
+	else if (input && input_next(input, &chunk, why)) {
+		if (format) line_parser_use(&parser, format);
 		chunk_parse(&chunk, &parser, chunk.text.ptr + chunk.text.len + CHUNK_SLACK);
 		if (chunk.count) first_us = chunk.lines[0].line.t_us;
 	}
 	input_close(&input);
 	chunk_release(&chunk);
 	line_parser_release(&parser);
+	format_free(&format);
 	return first_us;
 }
 
@@ -50,9 +55,9 @@ static bool is_file(const char *path)
 }
 
 /* What is looked at twice must be a file: what comes through a pipe comes once. */
-static void add_path(struct fileset *set, const char *path)
+static void add_path(const struct audit *audit, struct fileset *set, const char *path)
 {
-	add(set, path, is_file(path) ? first_time(path) : UINT64_MAX);
+	add(set, path, is_file(path) ? first_time(audit, path) : UINT64_MAX);
 }
 
 static void add_folder(struct audit *audit, struct fileset *set, const char *path)
@@ -65,7 +70,7 @@ static void add_folder(struct audit *audit, struct fileset *set, const char *pat
 	for (int i = 0; i < count; i++) {
 		char *file = NULL;
 		CHECK(asprintf(&file, "%s/%s", path, entries[i]->d_name) >= 0);
-		uint64_t first_us = entries[i]->d_name[0] != '.' && is_file(file) ? first_time(file) : UINT64_MAX;
+		uint64_t first_us = entries[i]->d_name[0] != '.' && is_file(file) ? first_time(audit, file) : UINT64_MAX;
 		if (first_us != UINT64_MAX) add(set, file, first_us);
 		else others += entries[i]->d_name[0] != '.';
 		free(file);
@@ -84,7 +89,7 @@ static void add_pattern(struct audit *audit, struct fileset *set, const char *pa
 		audit_trouble(audit, pattern, "no file has a name of this pattern");
 		return;
 	}
-	for (size_t i = 0; i < found.gl_pathc; i++) add_path(set, found.gl_pathv[i]);
+	for (size_t i = 0; i < found.gl_pathc; i++) add_path(audit, set, found.gl_pathv[i]);
 	globfree(&found);
 }
 
@@ -105,7 +110,7 @@ void fileset_read(struct audit *audit, char *const *given, int count)
 		bool exists = stat(given[i], &st) == 0;
 		if (exists && S_ISDIR(st.st_mode)) add_folder(audit, &set, given[i]);
 		else if (!exists && strpbrk(given[i], "*?[")) add_pattern(audit, &set, given[i]);
-		else add_path(&set, given[i]);
+		else add_path(audit, &set, given[i]);
 	}
 	if (set.count) qsort(set.files, set.count, sizeof(*set.files), by_time);
 	for (size_t i = 0; i < set.count; i++) {

@@ -15,6 +15,8 @@ struct input {
 	gzFile gz;
 	bool skipping;                   /* within a line that is too long and was given already */
 	bool ended;
+	char *head;                      /* read ahead by input_head(); NULL: nothing, or no more */
+	size_t head_len, head_at;        /* head_at: given already */
 	size_t rest_len;                 /* of a line whose end is still to come */
 	char rest[LOG_LINE_MAX];
 };
@@ -36,6 +38,8 @@ struct input *input_open(const char *path, char why[256])
 	input = must(malloc(sizeof(*input)));
 	input->gz = must(gzdopen(fd, "rb"));
 	input->skipping = input->ended = false;
+	input->head = NULL;
+	input->head_len = input->head_at = 0;
 	input->rest_len = 0;
 	gzbuffer(input->gz, GZ_BYTES);
 	fd = -1;
@@ -48,16 +52,47 @@ void input_close(struct input **input)
 {
 	if (!*input) return;
 	gzclose((*input)->gz);
+	free((*input)->head);
 	free(*input);
 	*input = NULL;
+}
+
+struct slice input_head(struct input *input)
+{
+	size_t len = 0;
+	int n;
+
+	if (!input->head) input->head = must(malloc(FORMAT_HEAD_MAX));
+	while (len < FORMAT_HEAD_MAX && (n = gzread(input->gz, input->head + len, (unsigned)(FORMAT_HEAD_MAX - len))) > 0) len += (size_t)n;
+	input->head_len = len;
+	input->head_at = 0;
+	return slice_make(input->head, len);
+}
+
+/* What was read ahead comes first. */
+static size_t read_head(struct input *input, char *at)
+{
+	size_t left = input->head_len - input->head_at, n = left < CHUNK_BYTES ? left : CHUNK_BYTES;
+
+	if (!n) return 0;
+	memcpy(at, input->head + input->head_at, n);
+	input->head_at += n;
+	if (n == left) {
+		free(input->head);
+		input->head = NULL;
+	}
+	return n;
 }
 
 /* Bytes read; 0 at the end, why says which. */
 static size_t read_some(struct input *input, char *at, char why[256])
 {
-	int n = gzread(input->gz, at, CHUNK_BYTES), code = 0;
+	size_t ahead = read_head(input, at);
 	const char *message;
+	int n, code = 0;
 
+	if (ahead) return ahead;
+	n = gzread(input->gz, at, CHUNK_BYTES);
 	if (n > 0) return (size_t)n;
 	message = gzerror(input->gz, &code);
 	if (code != Z_OK && code != Z_STREAM_END)

@@ -65,8 +65,10 @@ void lines_json(const struct audit *audit, json_t *root)
 	json_object_set_new(root, "rejected", rejected);
 	for (size_t i = 0; i < audit->trouble_count; i++) json_array_append_new(errors, json_shown(slice_str(audit->troubles[i])));
 	json_object_set_new(root, "errors", errors);
+	formats_used_json(audit, root);
 	for (size_t i = 0; i < audit->note_count; i++) json_array_append_new(notes, json_shown(slice_str(audit->notes[i])));
 	json_object_set_new(root, "notes", notes);
+	formats_used_json(audit, root);
 }
 
 static void findings_json(const struct audit *audit, json_t *root)

@@ -19,6 +19,8 @@ void tally_json(const struct tally *tally, json_t *root);
 void worth_json(const struct worth *worth, json_t *root);
 /* The object of report, check and metrics (report.h); the caller adds to it and prints it. */
 json_t *report_json_new(const struct audit *audit, bool with_totals, const struct compare *compare);
+/* formats: of the files that are logs of other programs. */
+void formats_used_json(const struct audit *audit, json_t *root);
 /* Prints and frees. */
 void json_print(json_t *root, FILE *out);
 

@@ -30,7 +30,12 @@ struct judgement judge_audit(const struct audit *audit)
 		snprintf(j.text, sizeof(j.text), "Nothing to judge: no request is in these lines");
 		return j;
 	}
-	show_ratio(ratio, hits, requests);
+	if (!tally_told(all)) {
+		j.judged = j.by_severity[SEVERITY_error] ? JUDGED_bad : JUDGED_look;
+		snprintf(j.text, sizeof(j.text), "These lines do not say what the cache did; of the rest, %s", wrong);
+		return j;
+	}
+	show_ratio(ratio, hits, tally_told(all));
 	j.judged = j.by_severity[SEVERITY_error] || (!hits && j.by_severity[SEVERITY_warning]) ? JUDGED_bad
 		: j.by_severity[SEVERITY_warning] || !hits ? JUDGED_look : JUDGED_good;
 	if (!hits) snprintf(j.text, sizeof(j.text), "The cache answered no request; %s", wrong);

@@ -7,13 +7,14 @@ static const enum log_field core_fields[] = { LOG_FIELD_rec, LOG_FIELD_t_us, LOG
 
 void line_parser_init(struct line_parser *parser)
 {
-	*parser = (struct line_parser){ .splitter = splitter_new() };
+	*parser = (struct line_parser){ .splitter = splitter_new(), .scratch = format_scratch_new() };
 	words_init(&parser->words);
 }
 
 void line_parser_release(struct line_parser *parser)
 {
 	splitter_free(&parser->splitter);
+	format_scratch_free(&parser->scratch);
 }
 
 void line_parser_restart(struct line_parser *parser)
@@ -21,10 +22,17 @@ void line_parser_restart(struct line_parser *parser)
 	parser->state = (struct line_state){ 0 };
 }
 
+void line_parser_use(struct line_parser *parser, const struct format *format)
+{
+	parser->state = (struct line_state){ .columns.valid = true, .format = format };
+	memcpy(parser->state.columns.present, format_present(format), sizeof(parser->state.columns.present));
+}
+
 bool line_state_same(const struct line_state *a, const struct line_state *b)
 {
 	const struct columns *x = &a->columns, *y = &b->columns;
 
+	if (a->format != b->format) return false;
 	if (!x->valid || !y->valid) return x->valid == y->valid;
 	return x->count == y->count && memcmp(x->field, y->field, x->count * sizeof(*x->field)) == 0;
 }
@@ -82,6 +90,19 @@ static bool take_record(const struct columns *columns, const struct slice *field
 	return true;
 }
 
+/* A format does not depend on the lines before. */
+static enum line_kind foreign_line(struct line_parser *parser, struct slice text, struct logline *ret_line, enum reject *ret_reject,
+	struct slice *ret_column)
+{
+	bool header;
+
+	parser->plain = false;
+	*ret_reject = format_line(parser->state.format, parser->scratch, text, ret_line, ret_column, &header);
+	if (*ret_reject == REJECT_other_columns) return LINE_newer;
+	if (*ret_reject != REJECT_none) return LINE_rejected;
+	return header ? LINE_header : LINE_record;
+}
+
 /* The slow way, which is the definition: libcsv's fields, one by one. */
 static enum line_kind parse_fields(struct line_parser *parser, struct slice text, struct logline *ret_line, enum reject *ret_reject, struct slice *ret_column)
 {
@@ -106,6 +127,7 @@ enum line_kind line_parse_within(struct line_parser *parser, struct slice text, 
 	const struct columns *columns = &parser->state.columns;
 	struct marks *marks = &parser->marks;
 
+	if (parser->state.format) return foreign_line(parser, text, ret_line, ret_reject, ret_column);
 	if (text.len && text.ptr[text.len - 1] == '\r') text.len--;
 	/* A header line fails here, since its first column is no kind of record. */
 	parser->plain = columns->valid && scan(text, marks) == SCAN_plain && marks->count == columns->count && (columns->all_in_order

@@ -213,6 +213,7 @@ const struct command *options_parse(int argc, char **argv, struct options *ret_o
 	struct options o = { .limit = ROWS_DEFAULT };
 	const struct command *command = NULL;
 	char why[FILTER_WHY_MAX] = "";
+	int words;
 
 	if (!options_take(argc, argv, &o, given, ret_code)) return NULL;
 	*ret_code = EXIT_trouble;
@@ -220,16 +221,18 @@ const struct command *options_parse(int argc, char **argv, struct options *ret_o
 		usage("--threads is not a number from 1 to 64", NULL);
 		return NULL;
 	}
+	/* --explain-line may stand instead of the command. */
+	words = given[OPTION_explain_line] && optind < argc && strcmp(argv[optind], "explain") != 0 ? optind : optind + 1;
 	if (optind == argc) usage("what is to be done? no command was given", NULL);
-	else command = command_checked(argv[optind], argc - optind - 1, given);
+	else command = command_checked(words == optind ? "explain" : argv[optind], argc - words, given);
 	if (!command) return NULL;
 	if (!options_filter(&o, why)) {
 		filter_release(&o.filter);
 		usage(why, NULL);
 		return NULL;
 	}
-	o.files = argv + optind + 1;
-	o.file_count = argc - optind - 1;
+	o.files = argv + words;
+	o.file_count = argc - words;
 	*ret_options = o;
 	return command;
 }

@@ -16,7 +16,7 @@ static void head_write(const struct audit *audit, FILE *out)
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n"
 		"<meta name=\"referrer\" content=\"no-referrer\">\n<title>Cache report", page_policy);
 	if (tally_requests(all))
-		fprintf(out, ": %s hits, %.10s", show_ratio(ratio, tally_hits(all), tally_requests(all)), show_time(time, all->last_us));
+		fprintf(out, ": %s hits, %.10s", show_ratio(ratio, tally_hits(all), tally_told(all)), show_time(time, all->last_us));
 	fprintf(out, "</title>\n<style>%s</style>\n</head>\n<body>\n", page_style_text);
 	html_icons(out);
 }
@@ -121,8 +121,8 @@ static void keys_write(const struct audit *audit, FILE *out)
 	uint64_t requests = tally_requests(all), potential = worth_potential(&audit->worth);
 
 	fputs("<dl class=\"keys\">\n", out);
-	key_ratio("Hit ratio by requests", "store", (struct measure_value){ tally_hits(all), requests }, false, "requests", out);
-	key_ratio("Hit ratio by bytes", "store", (struct measure_value){ tally_hit_bytes(all), tally_bytes(all) }, true, "", out);
+	key_ratio("Hit ratio by requests", "store", (struct measure_value){ tally_hits(all), tally_told(all) }, false, "requests", out);
+	key_ratio("Hit ratio by bytes", "store", (struct measure_value){ tally_hit_bytes(all), tally_told_bytes(all) }, true, "", out);
 	if (potential > tally_hits(all))
 		key_ratio("Possible, at most", "shared", (struct measure_value){ potential, requests }, false, "were all stored and kept", out);
 	key_saved(&audit->worth, out);

@@ -68,6 +68,7 @@ static void lines_show(const struct audit *audit, const struct paper *paper)
 	rejects_text(audit, paper);
 	for (size_t i = 0; i < audit->note_count; i++)
 		show_wrapped(paper->out, "Note      ", 10, paper->width, show_text(text, slice_str(audit->notes[i]), 0));
+	formats_used_text(audit, paper->out);
 }
 
 void lines_text(const struct audit *audit, FILE *out)
@@ -152,10 +153,11 @@ static void figures_text(const struct audit *audit, const struct paper *paper)
 	const struct tally_row *all = &audit->tally.all;
 	char ratio[SHOW_NUMBER_MAX], a[SHOW_NUMBER_MAX], b[SHOW_NUMBER_MAX], value[160];
 
-	requests_text("Hit ratio by requests   ", tally_hits(all), tally_requests(all), "requests", paper);
-	snprintf(value, sizeof(value), "%9s = %s of %s of bodies", show_ratio(ratio, tally_hit_bytes(all), tally_bytes(all)),
-		show_bytes(a, tally_hit_bytes(all)), show_bytes(b, tally_bytes(all)));
+	requests_text("Hit ratio by requests   ", tally_hits(all), tally_told(all), "requests", paper);
+	snprintf(value, sizeof(value), "%9s = %s of %s of bodies", show_ratio(ratio, tally_hit_bytes(all), tally_told_bytes(all)),
+		show_bytes(a, tally_hit_bytes(all)), show_bytes(b, tally_told_bytes(all)));
 	show_wrapped(paper->out, "Hit ratio by bytes      ", 24, paper->width, value);
+	if (all->untold) requests_text("Not told                ", all->untold, tally_requests(all), "requests: their logs do not say what the cache did, no ratio counts them", paper);
 	if (worth_potential(&audit->worth) > tally_hits(all))
 		requests_text("Possible, at most       ", worth_potential(&audit->worth), audit->worth.requests, "were all stored and kept", paper);
 	requests_text("Errors (status 5xx)     ", all->errors, tally_requests(all), "requests", paper);
@@ -170,7 +172,7 @@ static void head_text(const struct audit *audit, const struct paper *paper)
 	char n[SHOW_NUMBER_MAX], value[160];
 
 	span_text(&t->all, paper);
-	nodes_text(&t->tables[TABLE_nodes].map, paper);
+	if (t->tables[TABLE_nodes].map.count) nodes_text(&t->tables[TABLE_nodes].map, paper);
 	lines_show(audit, paper);
 	if (!t->lost) return;
 	snprintf(value, sizeof(value), "%s lines by the word of gap records: all numbers are of an incomplete log", show_count(n, t->lost));
@@ -213,8 +215,8 @@ static void blind_text(const struct audit *audit, const struct paper *paper)
 		const struct blind *blind = &audit->blind[i];
 		if (!(blind->blind || blind->filtered) || !rules[i].ops->line) continue;
 		if (blind->filtered) snprintf(text, sizeof(text), "%s: cannot tell: the filter leaves out lines that it needs", rules[i].id);
-		else snprintf(text, sizeof(text), "%s: cannot tell: column %.*s is missing (header line %s:%" PRIu64 ")", rules[i].id, SLICE_ARG(blind->column),
-			show_text(path, slice_str(audit_path(audit, blind->header)), 40), blind->header.line);
+		else snprintf(text, sizeof(text), "%s: cannot tell: column %.*s is missing (%s %s:%" PRIu64 ")", rules[i].id, SLICE_ARG(blind->column),
+			audit->files[blind->header.file].format ? "format of" : "header line", show_text(path, slice_str(audit_path(audit, blind->header)), 40), blind->header.line);
 		fputc('\n', paper->out);
 		show_wrapped(paper->out, "", 2, paper->width, text);
 	}

@@ -270,7 +270,7 @@ void tables_text(const struct audit *audit, size_t rows_max, const struct paper 
 {
 	const struct tally *t = &audit->tally;
 
-	if (tally_requests(&t->all)) verdicts_text(t, paper);
+	if (tally_told(&t->all)) verdicts_text(t, paper);
 	costs_text(&audit->worth, paper);
 	reasons_of("Why answers were not stored", nostore_rows, t->nostores, NOSTORE_COUNT, NOSTORE_none, paper);
 	missed_text(&audit->worth, rows_max, paper);

@@ -82,8 +82,10 @@ static struct slice key_of(enum table_id id, const struct logline *l, char *buf)
 
 /* ---- lines ---- */
 
-static void row_add(struct tally_row *row, const struct logline *l)
+static void row_add(struct tally_row *row, const struct logline *l, bool untold)
 {
+	row->untold += untold;
+	row->untold_bytes += untold ? l->body_out : 0;
 	row->requests[l->cache]++;
 	row->bytes[l->cache] += l->body_out;
 	row->errors += l->status >= 500;
@@ -150,10 +152,10 @@ void tally_add(struct tally *tally, const struct logline *l)
 		row_of(tally, TABLE_nodes, l, l->node);
 		return;
 	}
-	row_add(&tally->all, l);
+	row_add(&tally->all, l, tally->untold);
 	for (int i = 0; i < TABLE_COUNT; i++) {
 		struct slice key = key_of((enum table_id)i, l, buf);
-		if (key.len) row_add(row_of(tally, (enum table_id)i, l, key), l);
+		if (key.len) row_add(row_of(tally, (enum table_id)i, l, key), l, tally->untold);
 	}
 	tally->nostores[l->nostore]++;
 	tally->ends[l->end]++;
@@ -173,6 +175,8 @@ static void row_merge(struct tally_row *into, const struct tally_row *from)
 {
 	add_all(into->requests, from->requests, VERDICT_COUNT);
 	add_all(into->bytes, from->bytes, VERDICT_COUNT);
+	into->untold += from->untold;
+	into->untold_bytes += from->untold_bytes;
 	into->errors += from->errors;
 	into->origin_tries += from->origin_tries;
 	into->origin_bytes += from->origin_bytes;
@@ -229,6 +233,9 @@ static uint64_t sum(const uint64_t *numbers)
 
 uint64_t tally_requests(const struct tally_row *row) { return sum(row->requests); }
 uint64_t tally_bytes(const struct tally_row *row) { return sum(row->bytes); }
+
+uint64_t tally_told(const struct tally_row *row) { return tally_requests(row) - row->untold; }
+uint64_t tally_told_bytes(const struct tally_row *row) { return tally_bytes(row) - row->untold_bytes; }
 
 uint64_t tally_hits(const struct tally_row *row)
 {

@@ -8,6 +8,7 @@
 struct tally_row {
 	uint64_t requests[VERDICT_COUNT], bytes[VERDICT_COUNT];   /* bytes: body bytes sent to clients */
 	uint64_t errors, origin_tries, origin_bytes;
+	uint64_t untold, untold_bytes;   /* of these, lines of logs that do not say what the cache did: no ratio counts them */
 	uint64_t first_us, last_us;      /* of the first bytes; 0: no request */
 };
 
@@ -29,6 +30,7 @@ enum { TABLE_LATELY = 16 };
 struct table { struct map map; uint32_t lately[TABLE_LATELY]; };
 
 struct tally {
+	bool untold;                     /* set by who feeds it: the lines that come have no column `cache` */
 	struct tally_row all;
 	uint64_t nostores[NOSTORE_COUNT], ends[END_COUNT], refusals[REFUSAL_COUNT];
 	uint64_t records[REC_COUNT];     /* lines counted, by kind */
@@ -51,6 +53,9 @@ void tally_release(struct tally *tally);
 uint64_t tally_requests(const struct tally_row *row);
 uint64_t tally_hits(const struct tally_row *row);
 uint64_t tally_bytes(const struct tally_row *row);
+/* What ratios are of: requests, and bytes, of which the log says what the cache did. */
+uint64_t tally_told(const struct tally_row *row);
+uint64_t tally_told_bytes(const struct tally_row *row);
 uint64_t tally_hit_bytes(const struct tally_row *row);
 
 /* The rows of a table that have requests, in the table's order; the shared row of those that did not fit stands last. The caller

@@ -2,7 +2,7 @@
  *   FLAG   bool, no value                  COUNT  size_t
  *   TEXT   const char *                    LIST   struct option_list: may be given several times
  * commands: those that take it, between blanks; "" for all. The help, the parser and the manual page are expanded from here. */
-OPTION(json,   FLAG,  NULL,   " report check why top whatif diff merge metrics fields rules ", "One JSON object instead of text.")
+OPTION(json,   FLAG,  NULL,   " report check why top whatif diff merge metrics fields formats rules ", "One JSON object instead of text.")
 OPTION(csv,    FLAG,  NULL,   " report merge ", "One CSV table (RFC 4180) of four columns instead of text: section, name, measure and value.")
 OPTION(html,   TEXT,  "FILE", " report merge ", "One self-contained page instead of text: it needs no network and no scripts, has plots over time, and is put in its place when it is whole. - is standard output.")
 OPTION(color,  TEXT,  "WHEN", " report check merge ", "auto (the default) colours what goes to a terminal, unless NO_COLOR is set; always or never.")
@@ -24,6 +24,8 @@ OPTION(once,   FLAG,  NULL,   " follow ", "Reads what is there now and ends: for
 OPTION(every,  COUNT, "SECONDS", " follow ", "How often lines are written, and the state is saved: 10; 1 on a terminal.")
 OPTION(scrape, TEXT,  "PAGE", " metrics ", "A metrics page saved before.")
 OPTION(url,    TEXT,  "URL",  " metrics ", "Where to get the metrics page: http://ADDRESS:PORT/metrics.")
+OPTION(explain_line, COUNT, "N", " explain ", "The number of the line, from 1.")
+OPTION(format, TEXT, "NAME",  "", "The files are of this format (a name of logaudit formats, or proxyd), or of this layout: nginx's, httpd's, varnishncsa's, Squid's, Traffic Server's or HAProxy's own notation behind nginx:, httpd:, varnish:, squid:, trafficserver: or haproxy:. Else it is told by the first lines.")
 OPTION(since,  TEXT,  "TIME", "", "Only requests that began at TIME or later: 2026-11-24 (midnight, UTC), 2026-11-24T10:00:03+01:00, or -2h for two hours before now.")
 OPTION(until,  TEXT,  "TIME", "", "Only requests that began before TIME.")
 OPTION(where,  LIST,  "COLUMN=VALUE", "", "Only lines whose column has the value. Other comparisons for the =: != (not so), < and > (numbers), ~ (matches a regular expression) and !~. May be given several times: all must hold. A filtered result says so, and rules that need the lines left out say that they cannot tell.")
