@@ -114,12 +114,6 @@ static uint64_t choose_rules(struct audit *audit, const struct columns *columns,
 	return on;
 }
 
-/* The columns of the present file are known, or have changed. */
-static uint64_t columns_known(struct audit *audit, const struct columns *columns, struct place at)
-{
-	return choose_rules(audit, columns, at);
-}
-
 static void settle_rejects(struct audit *audit, const struct chunk *chunk, enum reject why)
 {
 	const struct chunk_rejects *from = &chunk->rejects[why];
@@ -150,7 +144,7 @@ bool audit_settle(struct audit *audit, struct chunk *chunk)
 		if (chunk->rejects[i].count) settle_rejects(audit, chunk, (enum reject)i);
 	for (size_t i = 0; i < chunk->turn_count && !audit->reader.line; i++) {
 		struct turn *turn = &chunk->turns[i];
-		audit->rules_on = turn->rules_on = columns_known(audit, &turn->columns, chunk_place(chunk, turn->number));
+		audit->rules_on = turn->rules_on = choose_rules(audit, &turn->columns, chunk_place(chunk, turn->number));
 	}
 	if (!chunk->newer) return true;
 	audit->file_newer = true;
@@ -279,7 +273,7 @@ bool audit_head(struct audit *audit, struct slice head)
 	line_parser_use(&audit->parser, file->format);
 	columns = &audit->parser.state.columns;
 	audit->tally.untold = !columns->present[LOG_FIELD_cache];
-	if (!audit->reader.line) audit->rules_on = columns_known(audit, columns, audit->here);
+	if (!audit->reader.line) audit->rules_on = choose_rules(audit, columns, audit->here);
 	else if (audit->reader.columns) audit->reader.columns(audit->reader.arg, columns, audit->here);
 	return true;
 }
