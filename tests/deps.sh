@@ -39,6 +39,7 @@ nghttp2-client|tool|h2load|test bench|clients of HTTP/2 of another make
 clang|tool|clang|test|the second compiler, and the fuzz targets
 libclang-rt-dev|fuzzer|-fsanitize=fuzzer,address|test|the fuzz targets
 haproxy|tool|haproxy|bench|a peer to measure beside
+h2o|tool|h2o|bench|a peer to measure beside, over TLS
 wrk|tool|wrk|bench|the load
 util-linux|tool|taskset|bench|one core for each side
 '

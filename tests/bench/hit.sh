@@ -6,6 +6,7 @@
 # TLS=on: over TLS 1.3 with a P-256 certificate. LOAD=full or resumed: a TLS connection for each request, with a handshake of
 # that kind, by build/bench/handshakes; LOAD=idle: memory of a connection that has asked once and waits (IDLE=1000 of them);
 # LOAD=h2: HTTP/2 with STREAMS=16 requests at once on each connection, by h2load.
+# h2o is beside them over TLS; it has no cache of proxied answers and serves the file itself.
 # CONTROL=no-store measures answers that pass instead: the origin (on core 1, with wrk) is asked each time. ORIGIN_TLS=on: over
 # TLS 1.3, verified, on connections that are kept.
 set -euo pipefail
@@ -15,7 +16,7 @@ rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} connections=${CONNECTIONS:-32} si
 NAME=hit
 . tests/bench/run.sh
 
-read -r origin p_proxyd p_nginx p_haproxy sink <<<"$(ports 4 1)"
+read -r origin p_proxyd p_nginx p_haproxy p_h2o sink <<<"$(ports 5 1)"
 user=
 [ "$(id -u)" -ne 0 ] || user="user $(id -un);"
 mkdir "$run/www" "$run/tmp" "$run/nginx-cache"
@@ -94,6 +95,20 @@ volume main { path $run/volume; size 64m; }
 server { listen 127.0.0.1:$p_proxyd$tls_proxyd; location / { proxy_pass $origin_scheme://127.0.0.1:$origin; proxy_cache main; $origin_proxyd } }
 CONF
 
+cat >"$run/h2o.conf" <<CONF
+num-threads: 1
+access-log: $run/h2o-access.log
+listen:
+  host: 127.0.0.1
+  port: $p_h2o
+  ssl: { certificate-file: $run/cert.pem, key-file: $run/key.pem, minimum-version: TLSv1.3 }
+hosts:
+  default:
+    paths: { "/": { file.dir: $run/www } }
+CONF
+names="proxyd nginx haproxy"
+[ -z "${TLS:-}" ] || [ "$control" = no-store ] || [ "$load" = idle ] || names="$names h2o"
+
 /usr/bin/python3 -c 'import signal, socket, sys; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(("127.0.0.1", int(sys.argv[1]))); signal.pause()' "$sink" &
 pids+=($!)
 answers() { local s=$scheme; [ "$1" != "$origin" ] || s=$origin_scheme; curl -skf --noproxy '*' -o /dev/null "$s://127.0.0.1:$1/object"; }
@@ -113,6 +128,7 @@ start origin "$origin" 1 nginx -p "$run" -e "$run/origin-error.log" -c "$run/ori
 start proxyd "$p_proxyd" 0 "$out/proxyd" -c "$run/proxyd.conf"
 start nginx "$p_nginx" 0 nginx -p "$run" -e "$run/nginx-error.log" -c "$run/nginx.conf"
 start haproxy "$p_haproxy" 0 haproxy -db -f "$run/haproxy.cfg"
+case $names in *h2o) start h2o "$p_h2o" 0 h2o -m worker -c "$run/h2o.conf" ;; esac
 for port in "$p_proxyd" "$p_nginx" "$p_haproxy"; do answers "$port"; answers "$port"; done
 
 # Anonymous memory before and after so many connections that have asked once; the rest of the run does not matter then.
@@ -155,7 +171,7 @@ esac
 echo "+ $rounds rounds of: taskset -c 1 ${command[*]}   ($size bytes)"
 : >"$run/results"
 for round in $(seq "$rounds"); do
-	for name in proxyd nginx haproxy; do
+	for name in $names; do
 		pid_var=pid_$name port_var=p_$name
 		before=$(ticks "${!pid_var}")
 		taskset -c 1 "${command[@]/PORT/${!port_var}}" >"$run/wrk.txt"
@@ -166,12 +182,12 @@ for round in $(seq "$rounds"); do
 	done
 done
 echo
-awk '
+awk -v all="$names" '
 	{ n[$1]++; sum[$1] += $5; rate[$1] += $6; bad[$1] += $7; if ($5 > best[$1]) best[$1] = $5; if (!low[$1] || $5 < low[$1]) low[$1] = $5 }
 	END {
 		printf "%-8s %12s %22s %10s %8s %s\n", "server", "req/CPU-s", "(lowest to highest)", "req/s", "errors", "proxyd is"
-		split("proxyd nginx haproxy", names, " ")
-		for (i = 1; i <= 3; i++) { s = names[i]; printf "%-8s %12.0f %11.0f to %7.0f %10.0f %8d %.2f x\n", s, sum[s] / n[s], low[s], best[s], rate[s] / n[s], bad[s], (sum["proxyd"] / n["proxyd"]) / (sum[s] / n[s]) }
+		count = split(all, names, " ")
+		for (i = 1; i <= count; i++) { s = names[i]; printf "%-8s %12.0f %11.0f to %7.0f %10.0f %8d %.2f x\n", s, sum[s] / n[s], low[s], best[s], rate[s] / n[s], bad[s], (sum["proxyd"] / n["proxyd"]) / (sum[s] / n[s]) }
 	}' "$run/results"
 echo
 echo "machine: $(awk -F': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) cores; $(nginx -v 2>&1); $(haproxy -v | head -1)"
