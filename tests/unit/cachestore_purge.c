@@ -263,7 +263,8 @@ static void purge_the_rest(void *arg, enum store_err err, uint64_t objects)
 static void what_another_purge_has_not_counted_yet_is_not_taken_out(void **state)
 {
 	struct store_purge order = { .kind = PURGE_PREFIX, .text = SLICE("http://a/") };
-	struct store_config config = config_make(help_folder(), 4 * MB);
+	char *path = help_folder();
+	struct store_config config = config_make(path, 4 * MB);
 	struct next next = { .first = { .wait = HELP_WAIT }, .second = { .wait = HELP_WAIT } };
 	char text[32];
 
@@ -283,6 +284,8 @@ static void what_another_purge_has_not_counted_yet_is_not_taken_out(void **state
 		assert_true(purge(next.volume, PURGE_PREFIX, false, "http://c/") >= 0);
 	assert_int_equal(help_stat(next.volume).objects, 0);
 	volume_close(&next.volume);
+	help_remove(path);
+	free(path);
 }
 
 /* A pass that drops comes after each hard purge of a prefix: it lets go of rules, that purge's own too. */
