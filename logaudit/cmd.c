@@ -1,4 +1,5 @@
 /* What several commands do. */
+#include <errno.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -59,4 +60,28 @@ bool cmd_report_options(const struct options *o, struct report_options *ret_opti
 	}
 	*ret_options = (struct report_options){ o->limit, show_width(STDOUT_FILENO), show_color(STDOUT_FILENO, color) };
 	return true;
+}
+
+bool cmd_save_page(const char *path, void (*write)(const void *arg, FILE *out), const void *arg)
+{
+	char *temporary = NULL;
+	FILE *out;
+	bool ok;
+
+	if (strcmp(path, "-") == 0) {
+		write(arg, stdout);
+		return true;
+	}
+	CHECK(asprintf(&temporary, "%s.new", path) >= 0);
+	out = fopen(temporary, "we");
+	if (out) write(arg, out);
+	ok = out && fflush(out) == 0 && !ferror(out);
+	if (out && fclose(out) != 0) ok = false;
+	ok = ok && rename(temporary, path) == 0;
+	if (!ok) {
+		fprintf(stderr, "logaudit: %s: cannot be written: %s\n", path, strerror(errno));
+		if (out) unlink(temporary);
+	}
+	free(temporary);
+	return ok;
 }

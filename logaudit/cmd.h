@@ -21,4 +21,7 @@ bool cmd_report_options(const struct options *o, struct report_options *ret_opti
 /* The whole report in the form that was asked for: JSON, CSV, a page or text. False: it could not be written, and that was said. */
 bool cmd_show_report(const struct audit *audit, const struct options *o, const struct report_options *options);
 
+/* A page into a file, which is put in its place when it is whole; "-" is standard output. False: it could not be written, as was said. */
+bool cmd_save_page(const char *path, void (*write)(const void *arg, FILE *out), const void *arg);
+
 #endif

@@ -6,28 +6,13 @@
 #include "page.h"
 
 /* The page is written beside its place and then put there: who opens it sees a whole one. */
-static bool page_save(const struct audit *audit, const struct report_options *options, const char *path)
-{
-	char *temporary = NULL;
-	FILE *out;
-	bool ok;
+struct page_order { const struct audit *audit; const struct report_options *options; };
 
-	if (strcmp(path, "-") == 0) {
-		report_page(audit, options, stdout);
-		return true;
-	}
-	CHECK(asprintf(&temporary, "%s.new", path) >= 0);
-	out = fopen(temporary, "we");
-	if (out) report_page(audit, options, out);
-	ok = out && fflush(out) == 0 && !ferror(out);
-	if (out && fclose(out) != 0) ok = false;
-	ok = ok && rename(temporary, path) == 0;
-	if (!ok) {
-		fprintf(stderr, "logaudit: %s: cannot be written: %s\n", path, strerror(errno));
-		if (out) unlink(temporary);
-	}
-	free(temporary);
-	return ok;
+static void page_write(const void *arg, FILE *out)
+{
+	const struct page_order *order = arg;
+
+	report_page(order->audit, order->options, out);
 }
 
 bool cmd_show_report(const struct audit *audit, const struct options *o, const struct report_options *options)
@@ -35,7 +20,7 @@ bool cmd_show_report(const struct audit *audit, const struct options *o, const s
 	if (o->json) report_json(audit, true, NULL, stdout);
 	else if (o->csv) report_csv(audit, stdout);
 	else if (!o->html) report_text(audit, options, stdout);
-	return !o->html || page_save(audit, options, o->html);
+	return !o->html || cmd_save_page(o->html, page_write, &(struct page_order){ audit, options });
 }
 
 int cmd_report(const struct options *o)

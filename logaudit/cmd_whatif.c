@@ -3,6 +3,11 @@
 #include "json.h"
 #include "whatif.h"
 
+static void page_write(const void *arg, FILE *out)
+{
+	whatif_page(arg, out);
+}
+
 int cmd_whatif(const struct options *o)
 {
 	struct audit audit;
@@ -17,10 +22,10 @@ int cmd_whatif(const struct options *o)
 		json_t *root = whatif_json(&whatif);
 		lines_json(&audit, root);
 		json_print(root, stdout);
-	} else {
+	} else if (!o->html) {
 		whatif_text(&whatif, &audit, stdout);
 	}
-	code = audit.trouble_count ? EXIT_trouble : EXIT_ok;
+	code = audit.trouble_count || (o->html && !cmd_save_page(o->html, page_write, &whatif)) ? EXIT_trouble : EXIT_ok;
 	whatif_release(&whatif);
 	audit_release(&audit);
 	return code;

@@ -7,16 +7,12 @@
 
 /* ---- head ---- */
 
-static void head_write(const struct audit *audit, FILE *out)
+static void head_write(const char *title, FILE *out)
 {
-	char ratio[SHOW_NUMBER_MAX], time[SHOW_TIME_MAX];
-	const struct tally_row *all = &audit->tally.all;
-
 	fprintf(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"%s\">\n"
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n"
-		"<meta name=\"referrer\" content=\"no-referrer\">\n<title>Cache report", page_policy);
-	if (tally_requests(all))
-		fprintf(out, ": %s hits, %.10s", show_ratio(ratio, tally_hits(all), tally_told(all)), show_time(time, all->last_us));
+		"<meta name=\"referrer\" content=\"no-referrer\">\n<title>", page_policy);
+	html_str(out, title);
 	fprintf(out, "</title>\n<style>%s</style>\n</head>\n<body>\n", page_style_text);
 	html_icons(out);
 }
@@ -31,6 +27,12 @@ static void top_write(FILE *out)
 		fprintf(out, "<label><input type=\"radio\" name=\"theme\" id=\"theme-%s\"%s><span>%s</span></label>", themes[i].id, i ? "" : " checked",
 			themes[i].name);
 	fputs("</fieldset></header>\n", out);
+}
+
+void page_begin(const char *title, FILE *out)
+{
+	head_write(title, out);
+	top_write(out);
 }
 
 /* ---- the verdict ---- */
@@ -220,8 +222,12 @@ static void rejects_write(const struct audit *audit, FILE *out)
 
 void report_page(const struct audit *audit, const struct report_options *options, FILE *out)
 {
-	head_write(audit, out);
-	top_write(out);
+	const struct tally_row *all = &audit->tally.all;
+	char ratio[SHOW_NUMBER_MAX], time[SHOW_TIME_MAX], title[128] = "Cache report";
+
+	if (tally_requests(all))
+		snprintf(title, sizeof(title), "Cache report: %s hits, %.10s", show_ratio(ratio, tally_hits(all), tally_told(all)), show_time(time, all->last_us));
+	page_begin(title, out);
 	verdict_write(audit, out);
 	if (tally_requests(&audit->tally.all)) keys_write(audit, out);
 	findings_write(audit, out);

@@ -9,6 +9,9 @@ void report_page(const struct audit *audit, const struct report_options *options
 
 /* ---- pieces ---- */
 
+/* Up to where <main> begins. The title is escaped. */
+void page_begin(const char *title, FILE *out);
+
 /* The style and the scripts, and the sources by which the Content-Security-Policy allows them. */
 extern const char *const page_style_text, *const page_script_text, *const page_policy;
 

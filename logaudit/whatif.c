@@ -65,8 +65,7 @@ void whatif_release(struct whatif *w)
 
 /* ---- text ---- */
 
-/* 1536 MiB is 1.5g: as in the configuration, but with a point. */
-static const char *size_text(char out[SHOW_NUMBER_MAX], uint64_t bytes)
+const char *whatif_size(char out[SHOW_NUMBER_MAX], uint64_t bytes)
 {
 	static const char units[] = "kmgtpe";
 	double n = (double)bytes / 1024;
@@ -80,8 +79,7 @@ static const char *size_text(char out[SHOW_NUMBER_MAX], uint64_t bytes)
 	return out;
 }
 
-/* What is worth a line: from the first size that the sample can speak of to the first one with room for everything. */
-static bool is_shown(const struct mrc *mrc, int i)
+bool whatif_is_shown(const struct mrc *mrc, int i)
 {
 	return mrc_is_sure(mrc, i) && i <= mrc->started;
 }
@@ -109,24 +107,24 @@ static void group_text(const struct whatif_group *g, FILE *out)
 	char name[SHOW_TEXT_MAX], a[SHOW_NUMBER_MAX], b[SHOW_NUMBER_MAX], c[SHOW_NUMBER_MAX];
 
 	fprintf(out, "\nVolume %s", show_text(name, slice_str(g->volume), 30));
-	fprintf(out, " of node %s%s%s\n", show_text(name, slice_str(g->node), 30), g->size_now ? ", now " : "", g->size_now ? size_text(a, g->size_now) : "");
+	fprintf(out, " of node %s%s%s\n", show_text(name, slice_str(g->node), 30), g->size_now ? ", now " : "", g->size_now ? whatif_size(a, g->size_now) : "");
 	fprintf(out, "  In the log      %s = %s of %s requests", show_ratio(a, mrc->hits, mrc->requests), show_count(b, mrc->hits), show_count(c, mrc->requests));
 	fprintf(out, "; by bytes %s\n", show_ratio(a, mrc->hit_bytes, mrc->bytes));
 	fprintf(out, "  Could be stored %s = %s of them; the rest no size helps\n", show_ratio(a, mrc->storable, mrc->requests), show_count(b, mrc->storable));
 	fprintf(out, "  Sample          %s of about %s objects; all together %s\n", show_count(a, mrc->count), show_count(b, mrc_objects(mrc)),
-		size_text(c, mrc_footprint(mrc)));
+		whatif_size(c, mrc_footprint(mrc)));
 	if (!mrc->storable) return;
 	fprintf(out, "  %-10s %10s %10s\n", "size", "requests", "bytes");
 	for (int i = 0; i < MRC_SIZES; i++) {
-		if (!is_shown(mrc, i)) continue;
-		point_text(size_text(a, mrc_size(i)), mrc_point(mrc, i), out);
+		if (!whatif_is_shown(mrc, i)) continue;
+		point_text(whatif_size(a, mrc_size(i)), mrc_point(mrc, i), out);
 		fprintf(out, "%s%s\n", i == knee ? "  enough" : "", g->size_now && mrc_size(i) <= g->size_now && (i + 1 == MRC_SIZES || mrc_size(i + 1) > g->size_now)
 			? "  now" : "");
 	}
 	point_text("unlimited", best, out);
 	fputc('\n', out);
 	if (knee < MRC_UNLIMITED)
-		fprintf(out, "  Recommended     %s: the smallest size within %.0f point of the best any cache could have done, %.2f %%\n", size_text(a, mrc_size(knee)),
+		fprintf(out, "  Recommended     %s: the smallest size within %.0f point of the best any cache could have done, %.2f %%\n", whatif_size(a, mrc_size(knee)),
 			100 * MRC_KNEE, 100 * best.requests);
 }
 
@@ -171,7 +169,7 @@ static json_t *group_json(const struct whatif_group *g)
 	json_object_set_new(root, "sample_rate", must(json_real(mrc_rate(mrc))));
 	for (int i = 0; i < MRC_SIZES; i++) {
 		json_t *point;
-		if (!is_shown(mrc, i)) continue;
+		if (!whatif_is_shown(mrc, i)) continue;
 		point = point_json(mrc_point(mrc, i));
 		put_number(point, "bytes", mrc_size(i));
 		json_array_append_new(sizes, point);

@@ -4,7 +4,7 @@
  * commands: those that take it, between blanks; "" for all. The help, the parser and the manual page are expanded from here. */
 OPTION(json,   FLAG,  NULL,   " report check why top whatif diff merge metrics fields formats rules ", "One JSON object instead of text.")
 OPTION(csv,    FLAG,  NULL,   " report merge ", "One CSV table (RFC 4180) of four columns instead of text: section, name, measure and value.")
-OPTION(html,   TEXT,  "FILE", " report merge ", "One self-contained page instead of text: it needs no network and no scripts, has plots over time, and is put in its place when it is whole. - is standard output.")
+OPTION(html,   TEXT,  "FILE", " report merge whatif ", "One self-contained page instead of text: it needs no network and no scripts, has plots over time, and is put in its place when it is whole. - is standard output.")
 OPTION(color,  TEXT,  "WHEN", " report check merge ", "auto (the default) colours what goes to a terminal, unless NO_COLOR is set; always or never.")
 OPTION(limit,  COUNT, "N",    " report top merge ", "Most rows that each table of the text of a report shows, and most rows of top: 20, or 0 for all.")
 OPTION(threads, COUNT, "N",   " report check why top whatif diff metrics state convert ", "How many threads read, parse and count, up to 64; as many as the process may use processors when it is not given. The outcome is the same to the byte.")

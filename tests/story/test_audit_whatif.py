@@ -1,4 +1,6 @@
 """logaudit whatif: from the log of a volume that is too small, how large it should be; and then it is."""
+import re
+
 from harness import audit_json, logaudit, site, until
 
 
@@ -42,3 +44,22 @@ def test_without_a_volume_there_is_nothing_to_play(proxy, origin):
     daemon.records(1)
     assert 'No request carried a volume' in logaudit('whatif', daemon.log, code=0).stdout
     assert audit_json('whatif', daemon.log, code=0)['volumes'] == []
+
+
+def test_the_page_has_the_same_figures_and_needs_nothing(proxy, origin, tmp_path):
+    o = origin(headers=[('Cache-Control', 'max-age=600')], body=b'x' * 400_000)
+    log = replay(proxy, o, '4m')
+    (volume,) = audit_json('whatif', log, code=0)['volumes']
+    page = tmp_path / 'sizes.html'
+    assert logaudit('whatif', '--html', page, log, code=0).stdout == ''
+    text = page.read_text()
+    cells = re.findall(r'<tr><th scope="row">([^<]+)</th><td>([0-9.]+) %</td><td>([0-9.]+) %</td>', text)
+    assert cells[-1] == ('unlimited', '87.50', '87.50') and len(cells) > 3
+    shown = {size: float(ratio) for size, ratio, _ in cells}
+    for point in volume['sizes']:
+        name = f'{point["bytes"] >> 20}m'
+        if name in shown:
+            assert abs(shown[name] - 100 * point['hit_ratio']) < 0.006, point
+    assert f'<strong>{volume["recommended_bytes"] >> 20}m is enough</strong>' in text
+    assert text.count('<path class="l-store"') == 1 and text.count('<path class="l-own"') == 1
+    assert '<script' not in text and not re.search(r'(src|href)="(?!#)', text)
